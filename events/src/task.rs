@@ -1,0 +1,43 @@
+//! What the operator hands to an agent: `PUT /v1/tasks/{uid}`, answered 202 however often it is sent.
+use serde::{Deserialize, Serialize};
+
+use crate::Money;
+
+/// The port the agent's HTTP server listens on, in every agent pod.
+pub const PORT: u16 = 8000;
+
+/// One unit of work. Its uid is the `KomputerTask`'s and stands in the path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TaskRequest {
+    /// The task's name, for people.
+    pub name: String,
+    /// What to do.
+    pub instructions: String,
+    /// The model to use.
+    pub model: String,
+    /// Who the agent is, ahead of the instructions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_prompt: Option<String>,
+    /// The task fails once it has cost more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cost_usd: Option<Money>,
+    /// The task fails after this many calls to the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_turns: Option<u32>,
+}
+
+/// What the agent answers to `GET /v1/status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentStatus {
+    /// The uid of the task it works on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<String>,
+    /// Uids of accepted tasks that wait.
+    #[serde(default)]
+    pub queued: Vec<String>,
+    /// Events in its journal that Redis has not acknowledged.
+    #[serde(default)]
+    pub unpublished: u64,
+}

@@ -1,0 +1,2 @@
+//! scripted-model
+fn main() {}
