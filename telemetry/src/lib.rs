@@ -1,1 +1,5 @@
-//! telemetry
+//! Logs, metrics and health endpoints: one way for every binary.
+
+mod log;
+
+pub use log::init;
