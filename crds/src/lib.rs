@@ -1,1 +1,21 @@
-//! crds
+//! The API types of komputer, group `komputer.komputer.ai`.
+//!
+//! [`v1beta1`] is what komputer stores and works with. [`v1alpha1`] is the schema of the system before it, served so
+//! that its YAML keeps working; [`convert`] goes between the two on JSON values, because the apiserver converts partial
+//! objects too.
+pub mod convert;
+mod definitions;
+mod schema;
+pub mod v1alpha1;
+pub mod v1beta1;
+
+pub use definitions::{definitions, to_yaml};
+
+/// The API group of every kind.
+pub const GROUP: &str = "komputer.komputer.ai";
+/// The version that is stored, and preferred.
+pub const STORAGE_VERSION: &str = "v1beta1";
+/// The model an agent uses where neither it nor its template names one.
+pub const DEFAULT_MODEL: &str = "claude-sonnet-4-6";
+/// The template an agent uses where it names none.
+pub const DEFAULT_TEMPLATE: &str = "default";

@@ -28,8 +28,8 @@ mod tests {
     #[test]
     fn keys_never_change() {
         let agent = AgentId::new("team-a", "ada").unwrap();
-        assert_eq!(stream_key(&agent), "komputer-events:{51}:team-a/ada");
-        assert_eq!(bell_key(shard(&agent)), "komputer-bell:{51}");
+        assert_eq!(stream_key(&agent), "komputer-events:{13}:team-a/ada");
+        assert_eq!(bell_key(shard(&agent)), "komputer-bell:{13}");
     }
 
     #[test]

@@ -1,0 +1,1 @@
+//! Conversion between versions, on JSON values.

@@ -1,0 +1,75 @@
+//! The CustomResourceDefinitions as they are installed.
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+
+use crate::v1beta1;
+
+/// Every definition, in the order of `kustomize/base/crds`.
+pub fn definitions() -> Vec<CustomResourceDefinition> {
+    vec![
+        v1beta1::KomputerAgent::crd(),
+        v1beta1::KomputerAgentClusterTemplate::crd(),
+        v1beta1::KomputerAgentTemplate::crd(),
+        v1beta1::KomputerTask::crd(),
+    ]
+    .into_iter()
+    .map(finish)
+    .collect()
+}
+
+/// A definition as YAML, one document.
+///
+/// # Errors
+/// Never for what [`definitions`] returns.
+pub fn to_yaml(definition: &CustomResourceDefinition) -> Result<String, serde_yaml::Error> {
+    serde_yaml::to_string(definition)
+}
+
+/// What the derive cannot say: an unseen object's status, what keeps GitOps tools from deleting the definition, and no
+/// formats that the apiserver does not know.
+fn finish(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let annotations = [
+        ("argocd.argoproj.io/sync-options", "ServerSideApply=true,Prune=false,Delete=false"),
+        ("argocd.argoproj.io/sync-wave", "-1"),
+        ("kustomize.toolkit.fluxcd.io/prune", "disabled"),
+        ("helm.sh/resource-policy", "keep"),
+    ];
+    let metadata = &mut definition.metadata;
+    metadata.annotations.get_or_insert_default().extend(annotations.map(|(key, value)| (key.into(), value.into())));
+    for version in &mut definition.spec.versions {
+        let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
+            continue;
+        };
+        let Ok(mut value) = serde_json::to_value(&*schema) else { continue };
+        clean(&mut value);
+        default_status(&mut value);
+        if let Ok(finished) = serde_json::from_value(value) {
+            *schema = finished;
+        }
+    }
+    definition
+}
+
+/// `null` in Git means absent (gitops D5), and `kubectl apply` warns of every `format: uint32` (gitops P6).
+fn clean(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.remove("nullable");
+            if fields.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(clean);
+        }
+        Value::Array(items) => items.iter_mut().for_each(clean),
+        _ => {}
+    }
+}
+
+/// An object that the operator has not seen yet is in progress, not ready (gitops S1).
+fn default_status(schema: &mut Value) {
+    let status = &mut schema["properties"]["status"];
+    if status.get("properties").is_some_and(|properties| properties.get("observedGeneration").is_some()) {
+        status["default"] = json!({ "observedGeneration": -1 });
+    }
+}

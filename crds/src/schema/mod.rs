@@ -1,0 +1,4 @@
+//! Pieces of OpenAPI schema that several kinds share.
+mod rules;
+
+pub(crate) use rules::{amount, labels, opaque, quantities, quantity};

@@ -1,0 +1,1 @@
+//! The schema of the system before komputer, field for field.

@@ -1,0 +1,265 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{NamespacedRef, PodTemplate, SecretRef, StatusConditions, Storage, TemplateRef, Tokens};
+use crate::schema;
+
+/// What an agent is and does.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "komputer.komputer.ai",
+    version = "v1beta1",
+    kind = "KomputerAgent",
+    plural = "komputeragents",
+    singular = "komputeragent",
+    shortname = "kagent",
+    category = "komputer",
+    namespaced,
+    status = "KomputerAgentStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    doc = "A Claude agent: a pod and its workspace while awake, the workspace alone while asleep.",
+    validation = Rule::new("self.metadata.name.size() <= 54")
+        .message("metadata.name must be at most 54 characters, because the agent's pod and tasks are named after it; choose a shorter name"),
+    selectable = ".spec.model",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Task", type_ = "string", json_path = ".status.lastTask.phase"),
+    printcolumn(name = "Cost", type_ = "string", json_path = ".status.totalCostUSD"),
+    printcolumn(name = "Model", type_ = "string", json_path = ".status.model", priority = 1),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct KomputerAgentSpec {
+    /// What the agent is to do. Becomes a `KomputerTask` owned by the agent; changing it makes a new task, and a task
+    /// that has ended is never run again. An agent without instructions waits for tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 131_072))]
+    pub instructions: Option<String>,
+
+    /// The template it is made from; `default` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_ref: Option<TemplateRef>,
+
+    /// The Claude model, like `claude-sonnet-4-6`; the template's, else `claude-sonnet-4-6`, where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"))]
+    pub model: Option<String>,
+
+    /// Who the agent is, ahead of every task's instructions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 131_072))]
+    pub system_prompt: Option<String>,
+
+    /// `Worker` does tasks; `Manager` also gets tools to create and direct agents. `Worker` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+
+    /// What happens after tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+
+    /// While true the agent has no pod; its workspace and tasks stay. False where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+
+    /// Secrets whose keys the agent's shell gets as environment variables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub secret_refs: Vec<SecretRef>,
+
+    /// Skills the agent knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub skills: Vec<NamespacedRef>,
+
+    /// Memories the agent has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub memories: Vec<NamespacedRef>,
+
+    /// MCP servers the agent may use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub connectors: Vec<NamespacedRef>,
+
+    /// Which agents start first where a template limits how many run: higher first, then older. 0 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1_000_000, max = 1_000_000))]
+    pub priority: Option<i32>,
+
+    /// The workspace volume, instead of the template's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+
+    /// Changes to the pod of the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_template: Option<PodTemplate>,
+}
+
+/// What an agent may do beside its own tasks.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Creates and directs other agents.
+    Manager,
+    /// Does tasks.
+    Worker,
+}
+
+/// What happens after tasks.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Lifecycle {
+    /// What happens once no task is left; `KeepRunning` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_task: Option<AfterTask>,
+}
+
+/// What happens once an agent has no task left.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AfterTask {
+    /// The pod stays and waits for the next task.
+    #[default]
+    KeepRunning,
+    /// The pod goes and the workspace stays; the next task wakes the agent.
+    Sleep,
+    /// The pod and the workspace go, and the agent says it has finished; the object stays, because it is Git's.
+    Delete,
+}
+
+/// What komputer knows about an agent.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct KomputerAgentStatus {
+    /// The generation of the spec this status speaks of; -1 until the operator has seen the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready always; Reconciling and Stalled where true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// Where the agent stands, for people; programs read the conditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<AgentPhase>,
+
+    /// The model tasks run on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+
+    /// The name of its pod, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_name: Option<String>,
+
+    /// Claude's session, which later tasks go on in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+
+    /// Which instructions became which task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<InstructionsStatus>,
+
+    /// The task it works on or, between tasks, worked on last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_task: Option<LastTask>,
+
+    /// How its tasks ended.
+    #[serde(default)]
+    pub tasks: TaskCounts,
+
+    /// US dollars all its tasks have cost, as a decimal.
+    #[serde(rename = "totalCostUSD", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::amount")]
+    pub total_cost_usd: Option<String>,
+
+    /// Tokens of all its tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
+
+    /// The id of the last event this status has taken into account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub cursor: Option<String>,
+}
+
+/// Which instructions became which task.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct InstructionsStatus {
+    /// Hash of the instructions.
+    pub hash: String,
+    /// Counts changes of the instructions, from 1.
+    pub revision: i64,
+    /// The task they became.
+    pub task_name: String,
+}
+
+/// The task an agent works on or worked on last.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct LastTask {
+    /// The task's uid.
+    pub uid: String,
+    /// `Running`, `Succeeded`, `Failed` or `Cancelled`.
+    pub phase: String,
+    /// What it said last, at most 256 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// US dollars it has cost, as a decimal.
+    #[serde(rename = "costUSD")]
+    #[schemars(schema_with = "schema::amount")]
+    pub cost_usd: String,
+}
+
+/// How many tasks ended which way.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskCounts {
+    /// Ended well.
+    #[serde(default)]
+    pub succeeded: i64,
+    /// Failed.
+    #[serde(default)]
+    pub failed: i64,
+    /// Were cancelled.
+    #[serde(default)]
+    pub cancelled: i64,
+}
+
+/// Where an agent stands.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentPhase {
+    /// Something it needs is missing.
+    Pending,
+    /// Its pod starts.
+    Starting,
+    /// Awake, with nothing to do.
+    Idle,
+    /// Works on a task.
+    Working,
+    /// Has no pod, and wakes for the next task.
+    Sleeping,
+    /// Has no pod because `spec.suspend` is true.
+    Suspended,
+    /// Has finished for good.
+    Finished,
+    /// Cannot go on without a change.
+    Failed,
+    /// Is being deleted.
+    Deleting,
+}
+
+impl StatusConditions for KomputerAgentStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}

@@ -1,0 +1,50 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A Secret of the agent's namespace. Its keys reach the agent's shell as `SECRET_<NAME>_<KEY>`, upper-cased.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct SecretRef {
+    /// Name of the Secret, like `github-credentials`.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// One key of a Secret.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct SecretKeyRef {
+    /// Name of the Secret, like `anthropic-api-key`.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key within the Secret, like `api-key`.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// The template an agent is made from.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct TemplateRef {
+    /// Name of a `KomputerAgentTemplate` of the agent's namespace or, where there is none of that name, of a
+    /// `KomputerAgentClusterTemplate`.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// The agent a task is for.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct AgentRef {
+    /// Name of a `KomputerAgent` of the same namespace.
+    #[schemars(length(min = 1, max = 54))]
+    pub name: String,
+}
+
+/// A reference to an object that may live in another namespace.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct NamespacedRef {
+    /// Name of the object.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its namespace; the agent's own where absent. Another namespace must grant it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub namespace: Option<String>,
+}

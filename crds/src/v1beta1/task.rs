@@ -1,0 +1,186 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AgentRef, StatusConditions, Tokens};
+use crate::schema;
+
+/// One unit of work for an agent. Immutable, except that it can be cancelled.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "komputer.komputer.ai",
+    version = "v1beta1",
+    kind = "KomputerTask",
+    plural = "komputertasks",
+    singular = "komputertask",
+    shortname = "ktask",
+    category = "komputer",
+    namespaced,
+    status = "KomputerTaskStatus",
+    derive = "PartialEq",
+    doc = "One unit of work for an agent: what to do, within which limits, and what came of it.",
+    validation = Rule::new("self.metadata.name.size() <= 63")
+        .message("metadata.name must be at most 63 characters; choose a shorter name"),
+    selectable = ".spec.agentRef.name",
+    selectable = ".status.phase",
+    printcolumn(name = "Agent", type_ = "string", json_path = ".spec.agentRef.name"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Cost", type_ = "string", json_path = ".status.costUSD"),
+    printcolumn(name = "Result", type_ = "string", json_path = ".status.result", priority = 1),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(
+    validation = Rule::new("!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)")
+        .message("cancel is immutable once true; create a new task instead")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("has(self.model) == has(oldSelf.model) && (!has(self.model) || self.model == oldSelf.model)")
+        .message("model is immutable; create a new task instead")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("has(self.maxCostUSD) == has(oldSelf.maxCostUSD) && (!has(self.maxCostUSD) || self.maxCostUSD == oldSelf.maxCostUSD)")
+        .message("maxCostUSD is immutable; create a new task instead")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("has(self.maxTurns) == has(oldSelf.maxTurns) && (!has(self.maxTurns) || self.maxTurns == oldSelf.maxTurns)")
+        .message("maxTurns is immutable; create a new task instead")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("has(self.mode) == has(oldSelf.mode) && (!has(self.mode) || self.mode == oldSelf.mode)")
+        .message("mode is immutable; create a new task instead")
+        .reason(Reason::FieldValueForbidden)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct KomputerTaskSpec {
+    /// The agent that is to do it.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("agentRef is immutable; create a new task instead"))]
+    pub agent_ref: AgentRef,
+
+    /// What to do.
+    #[schemars(length(min = 1, max = 131_072))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("instructions is immutable; create a new task instead"))]
+    pub instructions: String,
+
+    /// The Claude model for this task; the agent's where absent. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"))]
+    pub model: Option<String>,
+
+    /// US dollars after which the task fails, as a decimal like `"2.50"`; no limit where absent. Immutable.
+    #[serde(rename = "maxCostUSD", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::amount")]
+    pub max_cost_usd: Option<String>,
+
+    /// Calls to the model after which the task fails; no limit where absent. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_turns: Option<i32>,
+
+    /// What happens where the agent is busy; `Queue` where absent. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<TaskMode>,
+
+    /// Set to true to cancel the task. Cannot be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<bool>,
+}
+
+/// What happens where the agent is busy.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskMode {
+    /// The task waits until those before it have ended.
+    #[default]
+    Queue,
+}
+
+/// What came of a task.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct KomputerTaskStatus {
+    /// The generation of the spec this status speaks of; -1 until the operator has seen the task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready always: True once the task has succeeded. Reconciling while it waits or runs, Stalled where it failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// Where the task stands, for people; programs read the conditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<TaskPhase>,
+
+    /// When the agent began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<Time>,
+
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completion_time: Option<Time>,
+
+    /// The agent's last words, at most 32 KiB; the events have all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+
+    /// What the agent said last, at most 256 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+
+    /// US dollars it has cost, as a decimal.
+    #[serde(rename = "costUSD", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::amount")]
+    pub cost_usd: Option<String>,
+
+    /// Tokens it has used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<Tokens>,
+
+    /// Calls to the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turns: Option<i64>,
+
+    /// Claude's session it ran in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+
+    /// The id of the last event this status has taken into account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub cursor: Option<String>,
+}
+
+/// Where a task stands.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskPhase {
+    /// Waits for its agent.
+    #[default]
+    Pending,
+    /// The agent works on it.
+    Running,
+    /// Ended well.
+    Succeeded,
+    /// Failed.
+    Failed,
+    /// Was cancelled.
+    Cancelled,
+}
+
+impl TaskPhase {
+    /// Whether nothing more will happen to the task.
+    pub fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+}
+
+impl KomputerTask {
+    /// Where the task stands; pending where nothing is known.
+    pub fn phase(&self) -> TaskPhase {
+        self.status.as_ref().and_then(|status| status.phase).unwrap_or_default()
+    }
+}
+
+impl StatusConditions for KomputerTaskStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
