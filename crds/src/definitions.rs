@@ -5,8 +5,11 @@ use serde_json::{Value, json};
 
 use crate::v1beta1;
 
-/// Every definition, in the order of `kustomize/base/crds`.
-pub fn definitions() -> Vec<CustomResourceDefinition> {
+/// Every definition, by name.
+///
+/// # Errors
+/// A derived schema is not one that the apiserver knows; the tests of this crate would have found it.
+pub fn definitions() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
     vec![
         v1beta1::KomputerAgent::crd(),
         v1beta1::KomputerAgentClusterTemplate::crd(),
@@ -28,7 +31,7 @@ pub fn to_yaml(definition: &CustomResourceDefinition) -> Result<String, serde_ya
 
 /// What the derive cannot say: an unseen object's status, what keeps GitOps tools from deleting the definition, and no
 /// formats that the apiserver does not know.
-fn finish(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+fn finish(mut definition: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
     let annotations = [
         ("argocd.argoproj.io/sync-options", "ServerSideApply=true,Prune=false,Delete=false"),
         ("argocd.argoproj.io/sync-wave", "-1"),
@@ -41,14 +44,12 @@ fn finish(mut definition: CustomResourceDefinition) -> CustomResourceDefinition 
         let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
             continue;
         };
-        let Ok(mut value) = serde_json::to_value(&*schema) else { continue };
+        let mut value = serde_json::to_value(&*schema)?;
         clean(&mut value);
         default_status(&mut value);
-        if let Ok(finished) = serde_json::from_value(value) {
-            *schema = finished;
-        }
+        *schema = serde_json::from_value(value)?;
     }
-    definition
+    Ok(definition)
 }
 
 /// `null` in Git means absent (gitops D5), and `kubectl apply` warns of every `format: uint32` (gitops P6).
@@ -68,8 +69,8 @@ fn clean(schema: &mut Value) {
 
 /// An object that the operator has not seen yet is in progress, not ready (gitops S1).
 fn default_status(schema: &mut Value) {
-    let status = &mut schema["properties"]["status"];
-    if status.get("properties").is_some_and(|properties| properties.get("observedGeneration").is_some()) {
+    let Some(status) = schema.pointer_mut("/properties/status") else { return };
+    if status.pointer("/properties/observedGeneration").is_some() {
         status["default"] = json!({ "observedGeneration": -1 });
     }
 }
