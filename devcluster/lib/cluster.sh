@@ -1,0 +1,136 @@
+# shellcheck shell=bash
+# A cluster as a whole: up, down, status.
+
+running() { [[ -e $RUN/ready ]] && all_alive; }
+
+all_alive() {
+  local file
+  [[ -e $RUN/light ]] || alive "$RUN/node" || return 1
+  for file in "$RUN"/pids/*; do alive "$file" || return 1; done
+}
+
+# Loads what a running cluster is made of into the settings.
+require_cluster() {
+  [[ -e $RUN/ready ]] || fail "no cluster '$NAME' runs; start it with: devcluster up --name $NAME"
+  use_index "$(cat "$RUN/index")"
+  if [[ ! -e $RUN/light ]]; then
+    alive "$RUN/node" || fail "the node of cluster '$NAME' has died; remove the rest with: devcluster down --name $NAME"
+    enter_node
+  fi
+}
+
+up() { # light manager
+  local light=$1 manager=$2
+  if wait_for_other_up && running; then
+    echo "cluster '$NAME' runs already: KUBECONFIG=$RUN/kubeconfig"
+    return
+  fi
+  [[ -n $light || $EUID -eq 0 ]] || fail "a full cluster needs root for its namespaces; --light does not"
+  build "${light:+light}"
+  down
+  SECONDS=0
+  claim "$light"
+  if [[ -n $light ]]; then up_light "$manager"; else up_full; fi
+  touch "$RUN/ready"
+  trap - EXIT
+  echo "cluster '$NAME' is ready after $SECONDS s: KUBECONFIG=$RUN/kubeconfig"
+}
+
+# Where the same cluster is being started by somebody else, lets them finish.
+wait_for_other_up() { wait_until 120 no_other_up; }
+no_other_up() { [[ -e $RUN/ready ]] || ! alive "$RUN/starter"; }
+
+# Makes the run directory, with an index nobody else has.
+claim() { # light
+  local lock index last=$FULL_CLUSTERS
+  mkdir -p "$RUNS" "$DATA_ROOT"
+  exec {lock}<"$RUNS"
+  flock "$lock"
+  mkdir -m 700 "$RUN" "$DATA" || fail "cluster '$NAME' is being started by another devcluster"
+  trap 'abandon_up' EXIT
+  process_mark $$ >"$RUN/starter"
+  mkdir "$RUN"/{pki,log,pids,etc,cni,commands}
+  if [[ -n $1 ]]; then touch "$RUN/light"; last=$LIGHT_CLUSTERS; fi
+  for ((index = 0; index < last; index++)); do
+    if ! grep -qsx "$index" "$RUNS"/*/index && index_is_free "$index"; then
+      echo "$index" >"$RUN/index"
+      break
+    fi
+  done
+  exec {lock}<&-
+  [[ -e $RUN/index ]] || fail "all $last places for clusters are taken; see $RUNS"
+}
+
+up_light() { # manager
+  create_certificates
+  start_apiserver
+  wait_for_apiserver
+  [[ -z $1 ]] || start_controller_manager
+}
+
+up_full() {
+  # A containerd of a few hundred pods needs more files than a login has.
+  ulimit -n "$(ulimit -Hn)"
+  create_node
+  join_network
+  create_cgroups
+  create_certificates
+  start_apiserver
+  start_containerd
+  wait_until 30 containerd_ready || fail "containerd is not ready after 30 s"
+  load_image "$(base_images)" >/dev/null
+  wait_for_apiserver
+  start_controller_manager
+  start_scheduler
+  start_kubelet
+  start_proxy
+  start_dns
+  start_storage
+  apply_node_objects
+  wait_until 60 node_ready || fail "the node is not Ready after 60 s"
+}
+
+abandon_up() {
+  local log
+  echo "devcluster: cluster '$NAME' did not start; the last lines of its logs:" >&2
+  for log in "$RUN"/log/*.log; do echo "--- $log"; tail -n 5 "$log"; done >&2
+  down
+}
+
+down() {
+  if [[ -e $RUN/index ]]; then
+    use_index "$(cat "$RUN/index")"
+    if [[ -e $RUN/light ]]; then
+      local file
+      for file in "$RUN"/pids/*; do [[ ! -e $file ]] || kill_marked "$file"; done
+    else
+      if alive "$RUN/node"; then enter_node; kill_marked "$RUN/node"; fi
+      remove_cgroups
+    fi
+  fi
+  rm -rf "$RUN" "$DATA"
+  rmdir "$RUNS" "$DATA_ROOT" 2>/dev/null || true
+}
+
+down_all() {
+  local run
+  for run in "$RUNS"/*/; do
+    [[ ! -d $run ]] || { use_name "$(basename "$run")"; down; }
+  done
+}
+
+status() {
+  require_cluster
+  local file pid
+  [[ -e $RUN/light ]] || kubectl get node "$NAME"
+  apiserver_ready && echo "kube-apiserver answers at https://$API_ADDRESS:$API_PORT" || echo "kube-apiserver does not answer"
+  printf '%-24s %8s %8s\n' PROGRAM PID 'RSS MB'
+  for file in "$RUN"/pids/*; do
+    if alive "$file"; then
+      pid=$(worker "$file")
+      printf '%-24s %8s %8s\n' "${file##*/}" "$pid" "$(awk '/^VmRSS/ {print int($2 / 1024)}' "/proc/$pid/status")"
+    else
+      printf '%-24s %8s\n' "${file##*/}" dead
+    fi
+  done
+}
