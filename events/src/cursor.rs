@@ -21,6 +21,11 @@ impl Cursor {
     /// Before the first event.
     pub const START: Self = Self { milliseconds: 0, counter: 0 };
 
+    /// Before every event of that millisecond since 1970.
+    pub const fn at(milliseconds: u64) -> Self {
+        Self { milliseconds, counter: 0 }
+    }
+
     /// The id of an event that happens at `now_ms`, after this one. A clock that runs backwards does not matter.
     #[must_use]
     pub fn next(self, now_ms: u64) -> Self {

@@ -1,2 +1,15 @@
-//! operator
-fn main() {}
+//! The operator's process: arguments, telemetry, wiring.
+mod arguments;
+mod wiring;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    komputer_telemetry::init("komputer-operator");
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    wiring::run(arguments::Arguments::parse()).await
+}

@@ -1,0 +1,154 @@
+//! Agents' users in Redis: each may write its own stream and ring its shard's bell, nothing else.
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use komputer_crds::v1beta1::KomputerAgent;
+use komputer_events::{
+    AgentId,
+    bus::{Streams, bell_key, shard, stream_key},
+};
+use kube::{ResourceExt, runtime::reflector::Store};
+use redis::{RedisError, cmd};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+
+use crate::keys::{Audience, MasterKey};
+
+/// What agents' users are called.
+const PREFIX: &str = "komputer-agent:";
+/// Users that agents need and may have lost, and users and streams of agents that are gone, are looked for this often.
+const SWEEP: Duration = Duration::from_mins(10);
+
+/// The Redis user of an agent.
+pub fn username(agent: &KomputerAgent) -> String {
+    format!("{PREFIX}{}/{}", agent.namespace().unwrap_or_default(), agent.name_any())
+}
+
+/// Something that concerns who may write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// There is an agent object of that uid.
+    Agent(AgentId, String),
+    /// The agent is gone, and what it said with it.
+    Gone(AgentId),
+    /// Redis may have been restarted and have forgotten its users.
+    Restarted,
+}
+
+/// Creates and removes agents' users.
+pub struct Access {
+    streams: Streams,
+    agents: Store<KomputerAgent>,
+    master: MasterKey,
+    /// Which object each user was made for.
+    known: HashMap<AgentId, String>,
+}
+
+impl Access {
+    /// Access to the Redis behind `streams`, for the agents of `agents`.
+    pub fn new(streams: Streams, agents: Store<KomputerAgent>, master: MasterKey) -> Self {
+        Self { streams, agents, master, known: HashMap::new() }
+    }
+
+    /// Acts on notices until they end. What fails is done by the next sweep or the notice after a reconnect.
+    pub async fn run(mut self, mut notices: mpsc::UnboundedReceiver<Notice>) {
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            let result = tokio::select! {
+                notice = notices.recv() => match notice {
+                    Some(notice) => self.act(notice).await,
+                    None => return,
+                },
+                _ = sweep.tick() => self.sweep().await,
+            };
+            if let Err(error) = result {
+                tracing::warn!(error = &error as &dyn std::error::Error, "could not update the users of Redis");
+            }
+        }
+    }
+
+    async fn act(&mut self, notice: Notice) -> Result<(), RedisError> {
+        match notice {
+            Notice::Agent(agent, uid) => self.allow(agent, uid).await,
+            Notice::Gone(agent) => self.remove(&agent).await,
+            Notice::Restarted => {
+                self.known.clear();
+                self.allow_all().await
+            }
+        }
+    }
+
+    async fn allow_all(&mut self) -> Result<(), RedisError> {
+        for agent in self.agents.state() {
+            let (Some(id), Some(uid)) = (id(&agent), agent.uid()) else { continue };
+            self.allow(id, uid).await?;
+        }
+        Ok(())
+    }
+
+    async fn allow(&mut self, agent: AgentId, uid: String) -> Result<(), RedisError> {
+        if self.known.get(&agent) == Some(&uid) {
+            return Ok(());
+        }
+        let password = self.master.derive(Audience::Redis, &uid);
+        let mut command = cmd("ACL");
+        command.arg("SETUSER").arg(format!("{PREFIX}{agent}"));
+        command.arg(rules(&agent, &hex::encode(Sha256::digest(password.reveal()))));
+        command.query_async::<()>(&mut self.streams.connection()).await?;
+        self.known.insert(agent, uid);
+        Ok(())
+    }
+
+    async fn remove(&mut self, agent: &AgentId) -> Result<(), RedisError> {
+        self.known.remove(agent);
+        let mut connection = self.streams.connection();
+        cmd("ACL").arg("DELUSER").arg(format!("{PREFIX}{agent}")).query_async::<()>(&mut connection).await?;
+        cmd("DEL").arg(stream_key(agent)).query_async(&mut connection).await
+    }
+
+    /// Makes users that are missing and removes those of agents that went while nobody looked.
+    async fn sweep(&mut self) -> Result<(), RedisError> {
+        self.agents.wait_until_ready().await.ok();
+        let users: Vec<String> = cmd("ACL").arg("USERS").query_async(&mut self.streams.connection()).await?;
+        let users: BTreeSet<AgentId> =
+            users.iter().filter_map(|user| user.strip_prefix(PREFIX)?.parse().ok()).collect();
+        self.known.retain(|agent, _| users.contains(agent));
+        self.allow_all().await?;
+        let agents: BTreeSet<AgentId> = self.agents.state().iter().filter_map(|agent| id(agent)).collect();
+        for gone in users.difference(&agents) {
+            self.remove(gone).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Redis ACL rules, see <https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/>.
+fn rules(agent: &AgentId, password_sha256: &str) -> Vec<String> {
+    let mut rules: Vec<String> = ["reset", "on", "resetchannels", "-@all"].map(Into::into).into();
+    rules.push(format!("#{password_sha256}"));
+    rules.push(format!("~{}", stream_key(agent)));
+    rules.push(format!("~{}", bell_key(shard(agent))));
+    let commands = ["xadd", "xrevrange", "expire", "del", "multi", "exec", "discard", "ping"];
+    rules.extend(commands.map(|command| format!("+{command}")));
+    rules
+}
+
+fn id(agent: &KomputerAgent) -> Option<AgentId> {
+    AgentId::new(agent.namespace()?, agent.name_any()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_reaches_two_keys_and_eight_commands() {
+        let agent = AgentId::new("team-a", "ada").unwrap();
+        let rules = rules(&agent, "00ff").join(" ");
+        let expected = "reset on resetchannels -@all #00ff ~komputer-events:{13}:team-a/ada ~komputer-bell:{13} \
+                        +xadd +xrevrange +expire +del +multi +exec +discard +ping";
+        assert_eq!(rules, expected);
+    }
+}

@@ -1,0 +1,31 @@
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements},
+    apimachinery::pkg::api::resource::Quantity,
+};
+use komputer_crds::v1beta1::{KomputerAgent, Template};
+use kube::ResourceExt;
+
+use super::child_of;
+
+const SIZE: &str = "5Gi";
+
+/// The agent's workspace. Only one pod may use it: two Claude processes on one session would fork its transcript.
+pub(in crate::agent) fn volume(agent: &KomputerAgent, template: &Template) -> PersistentVolumeClaim {
+    let storage = agent.spec.storage.clone().or_else(|| template.storage.clone()).unwrap_or_default();
+    let size = storage.size.unwrap_or_else(|| Quantity(SIZE.into()));
+    PersistentVolumeClaim {
+        metadata: child_of(agent, agent.name_any(), BTreeMap::new()),
+        spec: Some(PersistentVolumeClaimSpec {
+            access_modes: Some(vec!["ReadWriteOncePod".into()]),
+            resources: Some(VolumeResourceRequirements {
+                requests: Some([("storage".into(), size)].into()),
+                ..Default::default()
+            }),
+            storage_class_name: storage.storage_class_name,
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,202 @@
+//! What to do about an agent. Pure: everything it knows stands in [`Observed`].
+use std::time::Duration;
+
+use komputer_crds::{
+    DEFAULT_MODEL,
+    v1beta1::{AfterTask, KomputerAgentStatus, KomputerTask, TaskPhase},
+};
+use komputer_events::task::TaskRequest;
+use kube::ResourceExt;
+
+use super::{
+    build, instructions,
+    observe::Observed,
+    pod_state::{self, PodState},
+    status::{self, Situation},
+    template::{ModelKey, Resolved},
+};
+use crate::{
+    keys::Audience,
+    plan::{Call, Child, Plan, PodAddress, Removal},
+    task::PROGRESS,
+};
+
+/// What to do about an agent.
+pub fn decide(observed: &Observed) -> Plan<KomputerAgentStatus> {
+    let agent = &*observed.agent;
+    if agent.metadata.deletion_timestamp.is_some() {
+        return plan(observed, Work::default(), Situation::Deleting); // garbage collection does the rest
+    }
+    let mut work = Work::default();
+    let wanted = instructions::status(agent);
+    let task = instructions::task(agent, wanted.as_ref());
+    let has_work = task.is_some() || observed.tasks.iter().any(|(_, phase)| !phase.is_terminal());
+    work.apply.extend(task.map(|task| Child::Task(Box::new(task))));
+    let situation = settle(observed, has_work, &mut work);
+    plan(observed, work, situation)
+}
+
+/// What is to be done beside the status.
+#[derive(Default)]
+struct Work {
+    remove: Vec<Removal>,
+    apply: Vec<Child>,
+    calls: Vec<Call>,
+}
+
+fn settle(observed: &Observed, has_work: bool, work: &mut Work) -> Situation {
+    let agent = &*observed.agent;
+    if let Some(situation) = foreign_child(observed) {
+        return situation;
+    }
+    if agent.spec.suspend == Some(true) {
+        remove_pod(observed, work);
+        return Situation::Suspended;
+    }
+    if !has_work {
+        match agent.spec.lifecycle.as_ref().and_then(|lifecycle| lifecycle.after_task).unwrap_or_default() {
+            AfterTask::KeepRunning => {}
+            AfterTask::Sleep => {
+                remove_pod(observed, work);
+                return Situation::Sleeping;
+            }
+            AfterTask::Delete if observed.tasks.is_empty() => {}
+            AfterTask::Delete => {
+                remove_pod(observed, work);
+                work.remove.extend(observed.volume.is_some().then(|| Removal::Volume(agent.name_any())));
+                return Situation::Finished;
+            }
+        }
+    }
+    match &observed.template {
+        None => Situation::WaitsForTemplate(status::template_name(agent).to_owned()),
+        Some(Resolved { key: ModelKey::Missing(secret), .. }) => {
+            Situation::WaitsForKey { namespace: observed.settings.namespace.clone(), secret: secret.clone() }
+        }
+        Some(resolved) => awake(observed, resolved, work),
+    }
+}
+
+/// A pod or volume of the agent's name that somebody else made is not ours to judge or to touch.
+fn foreign_child(observed: &Observed) -> Option<Situation> {
+    let name = observed.agent.name_any();
+    if observed.pod.as_deref().is_some_and(|pod| !observed.owns(pod)) {
+        return Some(Situation::WaitsForName { kind: "Pod", name });
+    }
+    let volume = observed.volume.as_deref()?;
+    (!observed.owns(volume) || volume.metadata.deletion_timestamp.is_some())
+        .then_some(Situation::WaitsForName { kind: "PersistentVolumeClaim", name })
+}
+
+fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation {
+    let agent = &*observed.agent;
+    let wanted = build::pod(agent, resolved, &observed.settings, &observed.master);
+    let running = observed.tasks.iter().any(|(_, phase)| *phase == TaskPhase::Running);
+    let Some(pod) = observed.pod.as_deref() else {
+        prepare(observed, resolved, work);
+        work.apply.push(Child::Pod(Box::new(wanted)));
+        return Situation::Starting("The pod is being created".into());
+    };
+    let outdated = pod.annotations().get(build::HASH) != wanted.annotations().get(build::HASH);
+    match pod_state::of(pod) {
+        PodState::Leaving => Situation::Starting("The last pod is going; a new one follows".into()),
+        PodState::Over => {
+            remove_pod(observed, work);
+            Situation::Starting("The pod was ended by the node; a new one follows".into())
+        }
+        // A running task is not cut short for a change of the pod; the next one gets it.
+        _ if outdated && !running => {
+            remove_pod(observed, work);
+            Situation::Starting("The pod is being replaced, because its template changed".into())
+        }
+        PodState::Lacks(what) => {
+            work.apply.push(own_secret(observed, resolved));
+            Situation::WaitsForSecret(what)
+        }
+        PodState::Starting(message) => Situation::Starting(message),
+        PodState::Ready { ip } => {
+            work.calls = calls(observed, resolved, pod.uid().unwrap_or_default(), ip);
+            if running || !work.calls.is_empty() { Situation::Working } else { Situation::Idle }
+        }
+    }
+}
+
+/// What a new pod needs around it.
+fn prepare(observed: &Observed, resolved: &Resolved, work: &mut Work) {
+    let agent = &*observed.agent;
+    if !observed.namespace_is_prepared {
+        let namespace = agent.namespace().unwrap_or_default();
+        work.apply.push(Child::ServiceAccount(Box::new(build::service_account(&namespace))));
+        let policies = build::network_policies(&namespace, &observed.settings.namespace);
+        work.apply.extend(policies.map(|policy| Child::NetworkPolicy(Box::new(policy))));
+    }
+    if observed.volume.is_none() {
+        work.apply.push(Child::Volume(Box::new(build::volume(agent, &resolved.template))));
+    }
+    work.apply.push(own_secret(observed, resolved));
+}
+
+fn own_secret(observed: &Observed, resolved: &Resolved) -> Child {
+    Child::Secret(Box::new(build::secret(&observed.agent, &resolved.key, &observed.master)))
+}
+
+fn remove_pod(observed: &Observed, work: &mut Work) {
+    let pod = observed.pod.as_deref().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    work.remove.extend(pod.map(|pod| Removal::Pod(pod.name_any())));
+}
+
+/// Tasks are handed over one at a time, oldest first; the running one too, for a pod that has not heard of it.
+fn calls(observed: &Observed, resolved: &Resolved, pod_uid: String, ip: String) -> Vec<Call> {
+    let open = observed.tasks.iter().filter(|(task, phase)| {
+        let never_began = *phase == TaskPhase::Pending && task.spec.cancel == Some(true);
+        !phase.is_terminal() && !never_began && task.metadata.deletion_timestamp.is_none()
+    });
+    let token = observed.master.derive(Audience::AgentHttp, observed.uid());
+    let Some((task, _)) = open.min_by_key(|(_, phase)| *phase != TaskPhase::Running) else { return Vec::new() };
+    let pod = PodAddress { uid: pod_uid, ip, token };
+    let uid = task.uid().unwrap_or_default();
+    let request = Box::new(request(observed, resolved, task));
+    let mut calls = vec![Call::PutTask { pod: pod.clone(), uid: uid.clone(), request }];
+    if task.spec.cancel == Some(true) {
+        calls.push(Call::CancelTask { pod, uid });
+    }
+    calls
+}
+
+fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> TaskRequest {
+    TaskRequest {
+        name: task.name_any(),
+        instructions: task.spec.instructions.clone(),
+        model: task.spec.model.clone().unwrap_or_else(|| model(observed, Some(resolved))),
+        system_prompt: observed.agent.spec.system_prompt.clone(),
+        max_cost_usd: task.spec.max_cost_usd.as_ref().and_then(|cost| cost.parse().ok()),
+        max_turns: task.spec.max_turns.and_then(|turns| u32::try_from(turns).ok()),
+    }
+}
+
+fn model(observed: &Observed, resolved: Option<&Resolved>) -> String {
+    let template = || resolved?.template.model.as_ref()?.name.clone();
+    observed.agent.spec.model.clone().or_else(template).unwrap_or_else(|| DEFAULT_MODEL.into())
+}
+
+fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerAgentStatus> {
+    let model = model(observed, observed.template.as_ref());
+    let wanted = status::of(observed, model, situation);
+    let (status, again) = when(observed, wanted);
+    Plan { remove: work.remove, apply: work.apply, calls: work.calls, status, again }
+}
+
+/// The status, if it is to be written now, and else when to look again.
+fn when(observed: &Observed, wanted: KomputerAgentStatus) -> (Option<KomputerAgentStatus>, Option<Duration>) {
+    let before = observed.agent.status.as_ref();
+    if before == Some(&wanted) {
+        return (None, None);
+    }
+    let since = observed.written.map(|written| observed.now.duration_since(written).unsigned_abs());
+    match since {
+        Some(since) if since < PROGRESS && before.is_some_and(|before| status::only_progress(before, &wanted)) => {
+            (None, Some(PROGRESS.saturating_sub(since)))
+        }
+        _ => (Some(wanted), None),
+    }
+}

@@ -1,0 +1,198 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount};
+use komputer_crds::{
+    DEFAULT_TEMPLATE,
+    v1beta1::{
+        KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentStatus, KomputerAgentTemplate, KomputerTask,
+        TaskPhase,
+    },
+};
+use komputer_events::AgentId;
+use kube::{
+    Resource, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::reflector::{ObjectRef, Store, store::WriterDropped},
+};
+
+use super::{decide::decide, template::Resolved};
+use crate::{
+    controller::Controller, fold::AgentSummary, inbox::Inbox, keys::MasterKey, plan::Plan, settings::Settings,
+    task::TaskIndex,
+};
+
+/// Keeps agents' pods, workspaces and statuses, and hands them their tasks.
+pub struct AgentController {
+    /// What it looks at.
+    pub caches: Caches,
+    /// What agents said.
+    pub inbox: Arc<Inbox>,
+    /// Which tasks are whose.
+    pub index: Arc<TaskIndex>,
+    /// The installation's settings.
+    pub settings: Arc<Settings>,
+    /// What secrets are derived from.
+    pub master: MasterKey,
+}
+
+/// The caches an agent's decision looks at.
+#[derive(Clone)]
+pub struct Caches {
+    /// Templates of namespaces.
+    pub templates: Store<KomputerAgentTemplate>,
+    /// Templates of the cluster.
+    pub cluster_templates: Store<KomputerAgentClusterTemplate>,
+    /// Tasks.
+    pub tasks: Store<KomputerTask>,
+    /// Agents' pods, pruned by [`prune_pod`].
+    pub pods: Store<Pod>,
+    /// Agents' workspaces.
+    pub volumes: Store<PartialObjectMeta<PersistentVolumeClaim>>,
+    /// Agents' service accounts.
+    pub accounts: Store<PartialObjectMeta<ServiceAccount>>,
+    /// Secrets of the operator's namespace.
+    pub secrets: Store<Secret>,
+}
+
+impl Caches {
+    /// Waits until every cache has its first list.
+    ///
+    /// # Errors
+    /// A watch has ended for good.
+    pub async fn ready(&self) -> Result<(), WriterDropped> {
+        self.templates.wait_until_ready().await?;
+        self.cluster_templates.wait_until_ready().await?;
+        self.tasks.wait_until_ready().await?;
+        self.pods.wait_until_ready().await?;
+        self.volumes.wait_until_ready().await?;
+        self.accounts.wait_until_ready().await?;
+        self.secrets.wait_until_ready().await
+    }
+}
+
+/// All that decides about an agent.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The agent.
+    pub agent: Arc<KomputerAgent>,
+    /// Its template, where there is one of that name.
+    pub template: Option<Resolved>,
+    /// Its pod, or one of its name that another object owns.
+    pub pod: Option<Arc<Pod>>,
+    /// Its workspace, or one of its name that another object owns.
+    pub volume: Option<Arc<PartialObjectMeta<PersistentVolumeClaim>>>,
+    /// Whether its namespace has the agents' service account.
+    pub namespace_is_prepared: bool,
+    /// Its tasks, oldest first, and where each stands by the newest that is known.
+    pub tasks: Vec<(Arc<KomputerTask>, TaskPhase)>,
+    /// What its events come to.
+    pub summary: AgentSummary,
+    /// The installation's settings.
+    pub settings: Arc<Settings>,
+    /// What secrets are derived from.
+    pub master: MasterKey,
+    /// When its status was last written.
+    pub written: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Observed {
+    /// The agent's uid.
+    pub fn uid(&self) -> &str {
+        self.agent.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the object with these owners is this agent's.
+    pub fn owns(&self, object: &impl Resource) -> bool {
+        object.meta().owner_references.iter().flatten().any(|owner| owner.uid == self.uid())
+    }
+}
+
+impl Controller for AgentController {
+    type Object = KomputerAgent;
+    type Observed = Observed;
+    type Status = KomputerAgentStatus;
+
+    fn observe(&self, agent: Arc<KomputerAgent>, now: Timestamp, written: Option<Timestamp>) -> Observed {
+        let (namespace, name) = (agent.namespace().unwrap_or_default(), agent.name_any());
+        let kept = AgentSummary::from(&*agent);
+        let arrived = AgentId::new(&namespace, &name)
+            .ok()
+            .and_then(|id| self.inbox.agent(&id, agent.metadata.uid.as_deref().unwrap_or_default()))
+            .filter(|arrived| arrived.cursor >= kept.cursor);
+        Observed {
+            template: self.template(&agent, &namespace),
+            pod: self.caches.pods.get(&ObjectRef::new(&name).within(&namespace)),
+            volume: self.caches.volumes.get(&ObjectRef::new(&name).within(&namespace)),
+            namespace_is_prepared: self
+                .caches
+                .accounts
+                .get(&ObjectRef::new(super::build::SERVICE_ACCOUNT).within(&namespace))
+                .is_some(),
+            tasks: self.tasks(&namespace, &name),
+            summary: arrived.unwrap_or(kept),
+            settings: self.settings.clone(),
+            master: self.master.clone(),
+            agent,
+            written,
+            now,
+        }
+    }
+
+    fn decide(observed: &Observed) -> Plan<KomputerAgentStatus> {
+        decide(observed)
+    }
+}
+
+impl AgentController {
+    fn template(&self, agent: &KomputerAgent, namespace: &str) -> Option<Resolved> {
+        let name = agent.spec.template_ref.as_ref().map_or(DEFAULT_TEMPLATE, |reference| &reference.name);
+        if let Some(template) = self.caches.templates.get(&ObjectRef::new(name).within(namespace)) {
+            return Some(Resolved::of_namespace(&template));
+        }
+        let secret = |name: &str| {
+            let reference = ObjectRef::new(name).within(&self.settings.namespace);
+            self.caches.secrets.get(&reference).map(Arc::unwrap_or_clone)
+        };
+        self.caches.cluster_templates.get(&ObjectRef::new(name)).map(|found| Resolved::of_cluster(&found, secret))
+    }
+
+    fn tasks(&self, namespace: &str, name: &str) -> Vec<(Arc<KomputerTask>, TaskPhase)> {
+        let Ok(id) = AgentId::new(namespace, name) else { return Vec::new() };
+        let names = self.index.of(&id);
+        let tasks = names.iter().filter_map(|name| self.caches.tasks.get(&ObjectRef::new(name).within(namespace)));
+        let mut tasks: Vec<_> = tasks
+            .map(|task| {
+                let arrived = self.inbox.task(&id, &task.uid().unwrap_or_default()).map(|summary| summary.phase);
+                let phase = if task.phase().is_terminal() { task.phase() } else { arrived.unwrap_or(task.phase()) };
+                (task, phase)
+            })
+            .collect();
+        tasks.sort_by_key(|(task, _)| (task.creation_timestamp(), task.name_any()));
+        tasks
+    }
+}
+
+/// Drops what no decision reads: with a thousand pods it is most of the operator's memory.
+pub fn prune_pod(pod: &mut Pod) {
+    pod.metadata.managed_fields = None;
+    pod.spec = None;
+    if let Some(status) = &mut pod.status {
+        status.conditions.iter_mut().flatten().for_each(|condition| {
+            condition.last_probe_time = None;
+            condition.last_transition_time = None;
+        });
+        status.init_container_statuses = None;
+        status.ephemeral_container_statuses = None;
+        status.host_ips = None;
+        status.pod_ips = None;
+        for container in status.container_statuses.iter_mut().flatten() {
+            container.volume_mounts = None;
+            container.last_state = None;
+            container.resources = None;
+            container.user = None;
+        }
+    }
+}

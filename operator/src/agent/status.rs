@@ -1,0 +1,136 @@
+//! Where an agent stands, as its status says it. Every situation is one row of the documented state table.
+use komputer_crds::{
+    DEFAULT_TEMPLATE,
+    v1beta1::{AgentPhase, KomputerAgent, KomputerAgentStatus, LastTask, SecretKeyRef, StatusConditions},
+};
+use komputer_events::Cursor;
+use kube::ResourceExt;
+
+use super::{instructions, observe::Observed};
+use crate::{
+    conditions::{Progress, Standing, conditions},
+    fold::AgentSummary,
+};
+
+/// Every situation an agent can be in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Situation {
+    WaitsForTemplate(String),
+    WaitsForKey { namespace: String, secret: SecretKeyRef },
+    WaitsForSecret(String),
+    WaitsForName { kind: &'static str, name: String },
+    Starting(String),
+    Idle,
+    Working,
+    Sleeping,
+    Suspended,
+    Finished,
+    Deleting,
+}
+
+impl Situation {
+    fn phase(&self) -> AgentPhase {
+        match self {
+            Self::WaitsForTemplate(_)
+            | Self::WaitsForKey { .. }
+            | Self::WaitsForSecret(_)
+            | Self::WaitsForName { .. } => AgentPhase::Pending,
+            Self::Starting(_) => AgentPhase::Starting,
+            Self::Idle => AgentPhase::Idle,
+            Self::Working => AgentPhase::Working,
+            Self::Sleeping => AgentPhase::Sleeping,
+            Self::Suspended => AgentPhase::Suspended,
+            Self::Finished => AgentPhase::Finished,
+            Self::Deleting => AgentPhase::Deleting,
+        }
+    }
+
+    fn standing(&self, agent: &KomputerAgent) -> Standing {
+        let row = |progress, reason, message: String| Standing { progress, reason, message };
+        let dependency = |message| row(Progress::Progressing, "DependencyNotReady", message);
+        match self {
+            Self::WaitsForTemplate(name) => dependency(format!(
+                "There is no KomputerAgentTemplate {name} in namespace {} and no KomputerAgentClusterTemplate {name}; \
+                 create one or change spec.templateRef.name",
+                agent.namespace().unwrap_or_default(),
+            )),
+            Self::WaitsForKey { namespace, secret } => dependency(format!(
+                "Secret {namespace}/{}: key {} is missing; create it, or change spec.model.apiKeySecretRef of \
+                 KomputerAgentClusterTemplate {}",
+                secret.name,
+                secret.key,
+                template_name(agent),
+            )),
+            Self::WaitsForSecret(what) => dependency(format!(
+                "The pod cannot start: {what}; create it in namespace {} or change the reference",
+                agent.namespace().unwrap_or_default(),
+            )),
+            Self::WaitsForName { kind, name } => dependency(format!(
+                "{kind} {name} exists and belongs to somebody else or is going; delete it or rename the agent"
+            )),
+            Self::Starting(message) => row(Progress::Progressing, "Starting", message.clone()),
+            Self::Idle => row(Progress::Done, "Idle", "The agent is awake and waits for tasks".into()),
+            Self::Working => row(Progress::Done, "Working", "The agent works on a task".into()),
+            Self::Sleeping => {
+                row(Progress::Done, "Sleeping", "The agent sleeps; its workspace is kept and a task wakes it".into())
+            }
+            Self::Suspended => {
+                row(Progress::Done, "Suspended", "Suspended by spec.suspend; the workspace is kept".into())
+            }
+            Self::Finished => row(
+                Progress::Done,
+                "Finished",
+                "The agent has finished, and its pod and workspace are gone; delete it from where it was applied"
+                    .into(),
+            ),
+            Self::Deleting => row(Progress::Deleting, "Deleting", "The agent is being deleted".into()),
+        }
+    }
+}
+
+pub(super) fn template_name(agent: &KomputerAgent) -> &str {
+    agent.spec.template_ref.as_ref().map_or(DEFAULT_TEMPLATE, |reference| &reference.name)
+}
+
+pub(super) fn of(observed: &Observed, model: String, situation: Situation) -> KomputerAgentStatus {
+    let (agent, summary) = (&*observed.agent, &observed.summary);
+    let generation = agent.metadata.generation;
+    let before = agent.status.as_ref().map_or(&[][..], StatusConditions::conditions);
+    let has_pod = matches!(situation, Situation::Starting(_) | Situation::Idle | Situation::Working);
+    let seen = summary.cursor > Cursor::START;
+    KomputerAgentStatus {
+        observed_generation: generation,
+        conditions: conditions(&situation.standing(agent), generation, before, observed.now),
+        phase: Some(situation.phase()),
+        model: Some(model),
+        pod_name: has_pod.then(|| agent.name_any()),
+        session_id: summary.session_id.clone(),
+        instructions: instructions::status(agent),
+        last_task: last_task(summary),
+        tasks: summary.tasks,
+        total_cost_usd: Some(summary.cost.to_string()),
+        tokens: seen.then_some(summary.tokens),
+        cursor: seen.then(|| summary.cursor.to_string()),
+    }
+}
+
+fn last_task(summary: &AgentSummary) -> Option<LastTask> {
+    summary.last_task.as_ref().map(|last| LastTask {
+        uid: last.uid.clone(),
+        phase: last.phase.clone(),
+        message: last.message.clone(),
+        cost_usd: last.cost.to_string(),
+    })
+}
+
+/// Whether the two differ only in what changes all the time while an agent works.
+pub(super) fn only_progress(before: &KomputerAgentStatus, wanted: &KomputerAgentStatus) -> bool {
+    let still = |status: &KomputerAgentStatus| KomputerAgentStatus {
+        total_cost_usd: None,
+        tokens: None,
+        cursor: None,
+        last_task: status.last_task.clone().map(|last| LastTask { message: None, cost_usd: String::new(), ..last }),
+        ..status.clone()
+    };
+    still(before) == still(wanted)
+}

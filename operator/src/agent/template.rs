@@ -1,0 +1,57 @@
+//! The template an agent is made from, and the key it may use.
+use std::collections::BTreeMap;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use komputer_crds::v1beta1::{KomputerAgentClusterTemplate, KomputerAgentTemplate, SecretKeyRef, Template};
+
+use crate::keys::Sensitive;
+
+/// A template that was found, with the key it gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// What it says.
+    pub template: Template,
+    /// How the agent gets its key.
+    pub key: ModelKey,
+}
+
+/// How an agent gets the key of the Messages API.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ModelKey {
+    /// The template names none.
+    None,
+    /// A Secret of the agent's own namespace, which the pod refers to.
+    InNamespace(SecretKeyRef),
+    /// A Secret of the operator's namespace, named by a cluster template, whose value is copied for the agent.
+    Copied(Sensitive),
+    /// The same, and it does not exist or lacks the key.
+    Missing(SecretKeyRef),
+}
+
+impl Resolved {
+    /// A namespace's template may only name Secrets of its namespace.
+    pub fn of_namespace(template: &KomputerAgentTemplate) -> Self {
+        let template = template.spec.template.clone();
+        let key = key_ref(&template).map_or(ModelKey::None, ModelKey::InNamespace);
+        Self { template, key }
+    }
+
+    /// A cluster template names Secrets of the operator's namespace, which `secret` looks up.
+    pub fn of_cluster(template: &KomputerAgentClusterTemplate, secret: impl Fn(&str) -> Option<Secret>) -> Self {
+        let template = template.spec.template.clone();
+        let key = key_ref(&template).map_or(ModelKey::None, |reference| {
+            let data = secret(&reference.name).and_then(|secret| secret.data);
+            data.and_then(|data| value(&data, &reference.key)).map_or(ModelKey::Missing(reference), ModelKey::Copied)
+        });
+        Self { template, key }
+    }
+}
+
+fn key_ref(template: &Template) -> Option<SecretKeyRef> {
+    template.model.as_ref().and_then(|model| model.api_key_secret_ref.clone())
+}
+
+fn value(data: &BTreeMap<String, ByteString>, key: &str) -> Option<Sensitive> {
+    let text = String::from_utf8(data.get(key)?.0.clone()).ok()?;
+    Some(Sensitive::new(text.trim())).filter(|value| !value.reveal().is_empty())
+}

@@ -1,0 +1,241 @@
+//! The only code that writes to the cluster.
+use std::{fmt::Debug, time::Duration};
+
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{PersistentVolumeClaim, Pod},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{DeleteParams, ObjectMeta, Patch, PatchParams},
+    core::{ApiResource, DynamicObject},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::{
+    agent_client::{AgentCallError, AgentClient},
+    plan::{Child, Plan, Removal},
+};
+
+/// The field manager of children.
+pub const MANAGER: &str = "komputer-operator";
+/// The field manager of statuses.
+pub const STATUS_MANAGER: &str = "komputer-operator-status";
+/// A write that the apiserver has not answered by then has failed.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Why a plan was not carried out to its end. What was done before stays; doing it again is harmless.
+#[derive(Debug, thiserror::Error)]
+pub enum CarryOutError {
+    /// The apiserver refused.
+    #[error("could not {action} {kind} {name}: {source}")]
+    Api {
+        /// What was tried.
+        action: &'static str,
+        /// On what kind.
+        kind: String,
+        /// On which object.
+        name: String,
+        /// In the apiserver's words.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The apiserver did not answer.
+    #[error("could not {action} {kind} {name}: no answer in {} s", TIMEOUT.as_secs())]
+    Timeout {
+        /// What was tried.
+        action: &'static str,
+        /// On what kind.
+        kind: String,
+        /// On which object.
+        name: String,
+    },
+    /// An object of the child's name exists that this owner did not make.
+    #[error("{kind} {name} exists and belongs to somebody else; delete it or choose another name")]
+    NotOurs {
+        /// The child's kind.
+        kind: String,
+        /// The child's name.
+        name: String,
+    },
+    /// The agent could not be told.
+    #[error(transparent)]
+    Call(#[from] AgentCallError),
+    /// Another replica leads now.
+    #[error("not the leader any more; nothing is written")]
+    NotLeading,
+}
+
+impl CarryOutError {
+    /// A bounded word for metrics and Events.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Api { .. } => "ApiError",
+            Self::Timeout { .. } => "Timeout",
+            Self::NotOurs { .. } => "NotOurs",
+            Self::Call(_) => "AgentUnreachable",
+            Self::NotLeading => "NotLeading",
+        }
+    }
+}
+
+/// Carries plans out.
+#[derive(Clone)]
+pub struct Hands {
+    /// For everything in the cluster.
+    pub client: Client,
+    /// For agents.
+    pub agents: AgentClient,
+    /// Whether this process may write.
+    pub leading: watch::Receiver<bool>,
+}
+
+impl Hands {
+    /// Removals first, then children, calls, and the status last: it never speaks of something that was not done.
+    ///
+    /// # Errors
+    /// The first step that fails.
+    pub async fn carry_out<O, S>(&self, object: &O, plan: &Plan<S>) -> Result<(), CarryOutError>
+    where
+        O: Resource<DynamicType = ()>,
+        S: Serialize,
+    {
+        let namespace = object.namespace().unwrap_or_default();
+        for removal in &plan.remove {
+            match removal {
+                Removal::Pod(name) => self.delete::<Pod>(&namespace, name).await?,
+                Removal::Volume(name) => self.delete::<PersistentVolumeClaim>(&namespace, name).await?,
+            }
+        }
+        for child in &plan.apply {
+            self.apply_child(&namespace, child).await?;
+        }
+        for call in &plan.calls {
+            self.fence()?;
+            self.agents.call(call).await?;
+        }
+        match &plan.status {
+            Some(status) => self.write_status(object, &namespace, status).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn apply_child(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {
+        match child {
+            Child::ServiceAccount(account) => self.apply(namespace, &**account).await,
+            Child::NetworkPolicy(policy) => self.apply(namespace, &**policy).await,
+            Child::Secret(secret) => self.apply(namespace, &**secret).await,
+            Child::Volume(volume) => self.create(namespace, &**volume).await,
+            Child::Pod(pod) => self.create(namespace, &**pod).await,
+            Child::Task(task) => self.create(namespace, &**task).await,
+        }
+    }
+
+    /// Server-side applies a child whose name nobody else would choose.
+    async fn apply<K>(&self, namespace: &str, wanted: &K) -> Result<(), CarryOutError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
+    {
+        let name = wanted.name_any();
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        let params = PatchParams::apply(MANAGER).force().validation_strict();
+        self.write("apply", kind::<K>(), &name, api.patch(&name, &params, &Patch::Apply(wanted))).await.map(drop)
+    }
+
+    /// Server-side applies a child that does not exist yet; one of that name that is another's is never touched.
+    async fn create<K>(&self, namespace: &str, wanted: &K) -> Result<(), CarryOutError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
+    {
+        let name = wanted.name_any();
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        let params = PatchParams::apply(MANAGER).force().validation_strict();
+        let mut only_new = wanted.clone();
+        only_new.meta_mut().resource_version = Some("0".into());
+        let patch = Patch::Apply(&only_new);
+        match self.write("create", kind::<K>(), &name, api.patch(&name, &params, &patch)).await {
+            Err(CarryOutError::Api { source, .. }) if is_conflict(&source) => {}
+            result => return result.map(drop),
+        }
+        let found = self.write("read", kind::<K>(), &name, api.get_metadata(&name)).await?;
+        if owner(&found.metadata) == owner(wanted.meta()) {
+            Ok(()) // ours already: the cache has not caught up with our own write
+        } else {
+            Err(CarryOutError::NotOurs { kind: kind::<K>(), name })
+        }
+    }
+
+    async fn delete<K>(&self, namespace: &str, name: &str) -> Result<(), CarryOutError>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+    {
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        match self.write("delete", kind::<K>(), name, api.delete(name, &DeleteParams::background())).await {
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    async fn write_status<O, S>(&self, object: &O, namespace: &str, status: &S) -> Result<(), CarryOutError>
+    where
+        O: Resource<DynamicType = ()>,
+        S: Serialize,
+    {
+        let resource = ApiResource::erase::<O>(&());
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
+        let name = object.name_any();
+        let patch = Patch::Apply(json!({
+            "apiVersion": resource.api_version, "kind": resource.kind,
+            // The uid keeps a status from landing on another object of the same name.
+            "metadata": { "name": name, "uid": object.uid() }, "status": status,
+        }));
+        let params = PatchParams::apply(STATUS_MANAGER).force();
+        match self
+            .write("write the status of", resource.kind.clone(), &name, api.patch_status(&name, &params, &patch))
+            .await
+        {
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(()), // deleted meanwhile
+            result => result.map(drop),
+        }
+    }
+
+    async fn write<T>(
+        &self,
+        action: &'static str,
+        kind: String,
+        name: &str,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, CarryOutError> {
+        self.fence()?;
+        let name = name.to_owned();
+        match tokio::time::timeout(TIMEOUT, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(source)) => Err(CarryOutError::Api { action, kind, name, source: Box::new(source) }),
+            Err(_) => Err(CarryOutError::Timeout { action, kind, name }),
+        }
+    }
+
+    fn fence(&self) -> Result<(), CarryOutError> {
+        if *self.leading.borrow() { Ok(()) } else { Err(CarryOutError::NotLeading) }
+    }
+}
+
+/// The uid of the controller that owns `object`.
+fn owner(object: &ObjectMeta) -> Option<&str> {
+    let mut owners = object.owner_references.iter().flatten();
+    owners.find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_conflict() || status.is_already_exists())
+}
+
+fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+fn kind<K: Resource<DynamicType = ()>>() -> String {
+    K::kind(&()).into_owned()
+}

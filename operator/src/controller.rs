@@ -1,0 +1,110 @@
+//! The one shape of every controller: `observe` reads caches, `decide` is pure, carrying out is shared.
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{Stream, StreamExt, channel::mpsc};
+use jiff::Timestamp;
+use kube::{
+    Resource, ResourceExt,
+    runtime::{
+        controller::{Action, Config, applier},
+        reflector::{ObjectRef, Store},
+    },
+};
+use serde::Serialize;
+
+use crate::{
+    carry_out::{CarryOutError, Hands},
+    plan::Plan,
+};
+
+/// A controller of one kind.
+pub trait Controller: Send + Sync + 'static {
+    /// The kind.
+    type Object: Resource<DynamicType = ()> + Clone + Send + Sync + 'static;
+    /// All that a decision may look at. No client, no clock: `decide` must not be able to ask for more.
+    type Observed: Send;
+    /// The kind's status.
+    type Status: Serialize + Send + Sync;
+
+    /// Reads the caches. `written` is when this process last wrote the object's status.
+    fn observe(&self, object: Arc<Self::Object>, now: Timestamp, written: Option<Timestamp>) -> Self::Observed;
+    /// Decides.
+    fn decide(observed: &Self::Observed) -> Plan<Self::Status>;
+}
+
+/// Objects to look at.
+pub type Queue<K> = mpsc::UnboundedSender<ObjectRef<K>>;
+
+/// Even a settled object is looked at once an hour: a missed watch event heals itself.
+const HEARTBEAT: Duration = Duration::from_hours(1);
+/// Reconciles at the same time; more only queue in the apiserver.
+const CONCURRENCY: u16 = 32;
+
+struct Context<C: Controller> {
+    controller: C,
+    hands: Hands,
+    memory: Mutex<HashMap<ObjectRef<C::Object>, Memory>>,
+}
+
+/// What is remembered of an object between two looks.
+#[derive(Clone, Copy, Default)]
+struct Memory {
+    failures: u32,
+    written: Option<Timestamp>,
+}
+
+/// Reconciles what `queue` names, until it ends.
+pub async fn run<C: Controller>(
+    controller: C,
+    hands: Hands,
+    store: Store<C::Object>,
+    queue: impl Stream<Item = ObjectRef<C::Object>> + Send + 'static,
+) {
+    let context = Arc::new(Context { controller, hands, memory: Mutex::default() });
+    let queue = queue.map(Ok::<_, std::convert::Infallible>);
+    let config = Config::default().concurrency(CONCURRENCY);
+    let reconcile = |object, context| Box::pin(reconcile(object, context));
+    applier(reconcile, back_off, context, store, queue, config).for_each(|_| async {}).await;
+}
+
+async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C>>) -> Result<Action, CarryOutError> {
+    let reference = ObjectRef::from_obj(&*object);
+    let now = Timestamp::now();
+    let observed = context.controller.observe(object.clone(), now, context.recall(&reference).written);
+    let plan = C::decide(&observed);
+    context.hands.carry_out(&*object, &plan).await?;
+    context.remember(reference, |memory| {
+        memory.failures = 0;
+        memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
+    });
+    Ok(Action::requeue(plan.again.unwrap_or(HEARTBEAT)))
+}
+
+/// One second, doubling to five minutes, for each object by itself.
+fn back_off<C: Controller>(object: Arc<C::Object>, error: &CarryOutError, context: Arc<Context<C>>) -> Action {
+    let mut failures = 0;
+    context.remember(ObjectRef::from_obj(&*object), |memory| {
+        memory.failures = memory.failures.saturating_add(1);
+        failures = memory.failures;
+    });
+    let delay = Duration::from_secs(1 << (failures - 1).min(8)).min(Duration::from_mins(5));
+    tracing::warn!(
+        kind = %C::Object::kind(&()), namespace = object.namespace(), name = object.name_any(),
+        reason = error.reason(), error = error as &dyn std::error::Error, ?delay, "could not carry out a plan",
+    );
+    Action::requeue(delay)
+}
+
+impl<C: Controller> Context<C> {
+    fn recall(&self, reference: &ObjectRef<C::Object>) -> Memory {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(reference).copied().unwrap_or_default()
+    }
+
+    fn remember(&self, reference: ObjectRef<C::Object>, change: impl FnOnce(&mut Memory)) {
+        change(self.memory.lock().unwrap_or_else(PoisonError::into_inner).entry(reference).or_default());
+    }
+}

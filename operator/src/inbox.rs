@@ -1,0 +1,187 @@
+//! Where agents' events arrive: whenever a bell rings, the agent's stream is read on and folded into summaries.
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::{StreamExt, stream};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
+use komputer_events::{
+    AgentId, Cursor, Event,
+    bus::{BusError, Ring, Streams},
+};
+use kube::{
+    Resource, ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    controller::Queue,
+    fold::{AgentSummary, Fold, TaskSummary},
+    task::TaskIndex,
+};
+
+/// Folds events of all agents into summaries that controllers read.
+pub struct Inbox {
+    streams: Streams,
+    agents: Store<KomputerAgent>,
+    tasks: Store<KomputerTask>,
+    index: Arc<TaskIndex>,
+    folded: Mutex<HashMap<AgentId, Folded>>,
+}
+
+/// What an agent's events come to so far.
+#[derive(Clone, Debug)]
+struct Folded {
+    /// Which object of that name: another one starts anew.
+    uid: String,
+    /// How far the stream has been read.
+    cursor: Cursor,
+    agent: AgentSummary,
+    tasks: BTreeMap<String, TaskSummary>,
+}
+
+/// Events read at once.
+const PAGE: usize = 500;
+/// Streams read at the same time.
+const CONCURRENCY: usize = 16;
+/// A task's events are never older than the task, by clocks that differ by less than this.
+const CLOCK_SKEW_MS: u64 = 3_600_000;
+
+impl Inbox {
+    /// An inbox over the given caches.
+    pub fn new(
+        streams: Streams,
+        agents: Store<KomputerAgent>,
+        tasks: Store<KomputerTask>,
+        index: Arc<TaskIndex>,
+    ) -> Self {
+        Self { streams, agents, tasks, index, folded: Mutex::default() }
+    }
+
+    /// What the agent's events come to, where any have arrived.
+    pub fn agent(&self, agent: &AgentId, uid: &str) -> Option<AgentSummary> {
+        let folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        folded.get(agent).filter(|folded| folded.uid == uid).map(|folded| folded.agent.clone())
+    }
+
+    /// What the task's events come to, where any have arrived.
+    pub fn task(&self, agent: &AgentId, task_uid: &str) -> Option<TaskSummary> {
+        let folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        folded.get(agent).and_then(|folded| folded.tasks.get(task_uid)).cloned()
+    }
+
+    /// Forgets an agent that is gone.
+    pub fn forget(&self, agent: &AgentId) {
+        self.folded.lock().unwrap_or_else(PoisonError::into_inner).remove(agent);
+    }
+
+    /// Reads on whenever `rings` says so, and has the agents and tasks concerned looked at. Ends with `rings`.
+    pub async fn run(&self, mut rings: mpsc::Receiver<Ring>, agents: Queue<KomputerAgent>, tasks: Queue<KomputerTask>) {
+        let mut missed = BTreeSet::new();
+        while let Some(ring) = rings.recv().await {
+            let mut rang = match ring {
+                Ring::Agents(rang) => rang,
+                Ring::Anybody => self.agents.state().iter().filter_map(|agent| id(agent)).collect(),
+            };
+            rang.append(&mut missed);
+            let results = stream::iter(rang).map(|agent| async {
+                let result = self.read_on(&agent).await;
+                (agent, result)
+            });
+            let mut results = std::pin::pin!(results.buffer_unordered(CONCURRENCY));
+            while let Some((agent, result)) = results.next().await {
+                match result {
+                    Ok(()) => self.announce(&agent, &agents, &tasks),
+                    Err(error) => {
+                        tracing::warn!(%agent, error = &error as &dyn std::error::Error, "could not read events");
+                        missed.insert(agent); // read with the next ring: there is one after every reconnect
+                    }
+                }
+            }
+        }
+    }
+
+    async fn read_on(&self, agent: &AgentId) -> Result<(), BusError> {
+        let reference = ObjectRef::new(agent.name()).within(agent.namespace());
+        let Some(object) = self.agents.get(&reference) else { return Ok(()) };
+        let uid = object.uid().unwrap_or_default();
+        let known = self.folded.lock().unwrap_or_else(PoisonError::into_inner).get(agent).cloned();
+        let mut folded = known.filter(|folded| folded.uid == uid).unwrap_or_else(|| self.load(agent, &uid, &object));
+        loop {
+            let page = self.streams.after(agent, Some(&uid), folded.cursor, PAGE).await?;
+            for entry in &page.entries {
+                match Event::from_json(entry.json.as_bytes()) {
+                    Ok(event) => self.fold(&mut folded, agent, &event),
+                    Err(error) => tracing::warn!(%agent, id = %entry.id, %error, "skipped an entry of the stream"),
+                }
+            }
+            folded.cursor = page.end.unwrap_or(folded.cursor);
+            if !page.more {
+                break;
+            }
+        }
+        self.folded.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone(), folded);
+        Ok(())
+    }
+
+    /// Goes on where the statuses stand, which may differ: the agent's and its tasks' are separate writes.
+    fn load(&self, agent: &AgentId, uid: &str, object: &KomputerAgent) -> Folded {
+        let summary = AgentSummary::from(object);
+        let open = self.tasks_of(agent).filter(|task| !task.phase().is_terminal());
+        let tasks: BTreeMap<_, _> =
+            open.filter_map(|task| Some((task.uid()?, (start(&task), TaskSummary::from(&*task))))).collect();
+        let cursor = tasks.values().map(|(start, _)| *start).fold(summary.cursor, Ord::min);
+        let tasks = tasks.into_iter().map(|(uid, (_, summary))| (uid, summary)).collect();
+        Folded { uid: uid.to_owned(), cursor, agent: summary, tasks }
+    }
+
+    fn fold(&self, folded: &mut Folded, agent: &AgentId, event: &Event) {
+        folded.agent.fold(event);
+        let Some(uid) = &event.task else { return };
+        if !folded.tasks.contains_key(uid) {
+            let task = self.tasks_of(agent).find(|task| task.uid().as_ref() == Some(uid));
+            folded.tasks.insert(uid.clone(), task.map(|task| TaskSummary::from(&*task)).unwrap_or_default());
+        }
+        if let Some(task) = folded.tasks.get_mut(uid) {
+            task.fold(event);
+        }
+    }
+
+    fn announce(&self, agent: &AgentId, agents: &Queue<KomputerAgent>, tasks: &Queue<KomputerTask>) {
+        let _ = agents.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));
+        let mut settled = Vec::new();
+        for task in self.tasks_of(agent) {
+            let uid = task.uid().unwrap_or_default();
+            if task.phase().is_terminal() {
+                settled.push(uid);
+            } else {
+                let _ = tasks.unbounded_send(ObjectRef::from_obj(&*task));
+            }
+        }
+        let mut folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(folded) = folded.get_mut(agent) {
+            folded.tasks.retain(|uid, _| !settled.contains(uid));
+        }
+    }
+
+    fn tasks_of(&self, agent: &AgentId) -> impl Iterator<Item = Arc<KomputerTask>> {
+        let namespace = agent.namespace().to_owned();
+        let names = self.index.of(agent).into_iter();
+        names.filter_map(move |name| self.tasks.get(&ObjectRef::new(&name).within(&namespace)))
+    }
+}
+
+/// Where to read on for a task: after what its status has, else from when it was made.
+fn start(task: &KomputerTask) -> Cursor {
+    let written = task.status.as_ref().and_then(|status| status.cursor.as_deref()?.parse().ok());
+    written.unwrap_or_else(|| {
+        let made = task.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_millisecond());
+        Cursor::at(u64::try_from(made).unwrap_or(0).saturating_sub(CLOCK_SKEW_MS))
+    })
+}
+
+fn id(agent: &KomputerAgent) -> Option<AgentId> {
+    AgentId::new(agent.namespace()?, agent.name_any()).ok()
+}

@@ -1,0 +1,210 @@
+//! One replica leads. The lease gates writes; every replica keeps its caches warm.
+//!
+//! No published crate does this for kube 5. Like client-go, expiry is judged from the moment a change of the record was
+//! seen, never from another machine's clock.
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams, PostParams},
+};
+use tokio::{sync::watch, time::Instant};
+
+/// A lease and how it is held.
+#[derive(Clone, Debug)]
+pub struct LeaseConfig {
+    /// The Lease object.
+    pub name: String,
+    /// Who this process is: its pod's name.
+    pub identity: String,
+    /// How long others wait for a holder that says nothing.
+    pub duration: Duration,
+    /// How long a holder that cannot renew goes on writing; shorter than `duration`.
+    pub renew_deadline: Duration,
+    /// Time between two steps.
+    pub retry_period: Duration,
+}
+
+impl LeaseConfig {
+    /// 15 s, 10 s and 2 s, as client-go's defaults are.
+    pub fn new(name: &str, identity: &str) -> Self {
+        Self {
+            name: name.into(),
+            identity: identity.into(),
+            duration: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry_period: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What a lease says to a candidate.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Hold,
+    Take { transitions: i32 },
+    Yield,
+}
+
+fn judge(spec: &LeaseSpec, identity: &str, unchanged_for: Duration) -> Verdict {
+    let holder = spec.holder_identity.as_deref().unwrap_or_default();
+    if holder == identity {
+        return Verdict::Hold;
+    }
+    let life = Duration::from_secs(u64::try_from(spec.lease_duration_seconds.unwrap_or(0)).unwrap_or(0));
+    if holder.is_empty() || unchanged_for >= life {
+        Verdict::Take { transitions: spec.lease_transitions.unwrap_or(0).saturating_add(1) }
+    } else {
+        Verdict::Yield
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum LeaseError {
+    #[error("the apiserver refused: {0}")]
+    Api(#[source] kube::Error),
+    #[error("the apiserver did not answer in time")]
+    Timeout,
+}
+
+/// Holds or waits for a lease.
+pub struct Elector {
+    api: Api<Lease>,
+    config: LeaseConfig,
+    seen: Option<(String, Instant)>,
+}
+
+impl Elector {
+    /// `client` must not retry by itself: the default policy of kube 5 may sit on one request for longer than a lease.
+    pub fn new(client: Client, namespace: &str, config: LeaseConfig) -> Self {
+        Self { api: Api::namespaced(client, namespace), config, seen: None }
+    }
+
+    /// Says in `leading` whether this process leads, until `shutdown`; then lets go, so that another may lead at once.
+    /// A holder that cannot renew says so no later than its deadline, before the lease lets anybody else in.
+    pub async fn run(mut self, leading: Arc<watch::Sender<bool>>, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut renewed = Instant::now();
+        loop {
+            let began = Instant::now();
+            let holds = match self.step().await {
+                Ok(holds) => {
+                    renewed = if holds { began } else { renewed };
+                    holds
+                }
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "could not renew the lease");
+                    *leading.borrow() && renewed.elapsed() < self.config.renew_deadline
+                }
+            };
+            leading.send_if_modified(|now| std::mem::replace(now, holds) != holds);
+            tokio::select! {
+                () = &mut shutdown => break,
+                () = tokio::time::sleep(self.config.retry_period) => {}
+            }
+        }
+        if leading.send_replace(false) {
+            self.release().await;
+        }
+    }
+
+    async fn step(&mut self) -> Result<bool, LeaseError> {
+        let now = Timestamp::now();
+        let Some(lease) = self.call(self.api.get_opt(&self.config.name)).await? else {
+            return self.create(now).await;
+        };
+        let version = lease.metadata.resource_version.clone().unwrap_or_default();
+        let unchanged_for = match &self.seen {
+            Some((seen, at)) if *seen == version => at.elapsed(),
+            _ => {
+                self.seen = Some((version.clone(), Instant::now()));
+                Duration::ZERO
+            }
+        };
+        let old = lease.spec.unwrap_or_default();
+        let spec = match judge(&old, &self.config.identity, unchanged_for) {
+            Verdict::Yield => return Ok(false),
+            Verdict::Hold => self.spec(now, old.acquire_time.clone(), old.lease_transitions.unwrap_or(0)),
+            Verdict::Take { transitions } => self.spec(now, Some(MicroTime(now)), transitions),
+        };
+        // The resourceVersion makes this a compare-and-swap: of two candidates one gets a conflict.
+        let patch = serde_json::json!({ "metadata": { "resourceVersion": version }, "spec": spec });
+        match self.call(self.api.patch(&self.config.name, &PatchParams::default(), &Patch::Merge(patch))).await {
+            Ok(_) => Ok(true),
+            Err(LeaseError::Api(kube::Error::Api(status))) if status.is_conflict() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create(&self, now: Timestamp) -> Result<bool, LeaseError> {
+        let lease = Lease {
+            metadata: ObjectMeta { name: Some(self.config.name.clone()), ..Default::default() },
+            spec: Some(self.spec(now, Some(MicroTime(now)), 0)),
+        };
+        match self.call(self.api.create(&PostParams::default(), &lease)).await {
+            Ok(_) => Ok(true),
+            Err(LeaseError::Api(kube::Error::Api(status))) if status.is_already_exists() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn release(&self) {
+        let patch = serde_json::json!({ "spec": { "holderIdentity": "", "leaseDurationSeconds": 1 } });
+        let params = PatchParams::default();
+        if let Err(error) = self.call(self.api.patch(&self.config.name, &params, &Patch::Merge(patch))).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "could not let go of the lease");
+        }
+    }
+
+    fn spec(&self, now: Timestamp, acquired: Option<MicroTime>, transitions: i32) -> LeaseSpec {
+        LeaseSpec {
+            holder_identity: Some(self.config.identity.clone()),
+            lease_duration_seconds: i32::try_from(self.config.duration.as_secs()).ok(),
+            acquire_time: acquired,
+            renew_time: Some(MicroTime(now)),
+            lease_transitions: Some(transitions),
+            ..LeaseSpec::default()
+        }
+    }
+
+    async fn call<T>(&self, request: impl Future<Output = kube::Result<T>>) -> Result<T, LeaseError> {
+        match tokio::time::timeout(self.config.retry_period * 2, request).await {
+            Ok(result) => result.map_err(LeaseError::Api),
+            Err(_) => Err(LeaseError::Timeout),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held_by(holder: &str) -> LeaseSpec {
+        LeaseSpec {
+            holder_identity: Some(holder.into()),
+            lease_duration_seconds: Some(15),
+            lease_transitions: Some(4),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_lease_is_taken_only_when_free_or_silent_for_its_life() {
+        let judged = |holder, seconds| judge(&held_by(holder), "me", Duration::from_secs(seconds));
+        assert_eq!(judged("me", 60), Verdict::Hold);
+        assert_eq!(judged("other", 14), Verdict::Yield);
+        assert_eq!(judged("other", 15), Verdict::Take { transitions: 5 });
+        assert_eq!(judged("", 0), Verdict::Take { transitions: 5 });
+    }
+
+    #[test]
+    fn a_holder_stops_writing_before_anybody_else_may_start() {
+        let config = LeaseConfig::new("komputer-operator", "me");
+        assert!(config.renew_deadline + 2 * config.retry_period < config.duration);
+    }
+}

@@ -1,0 +1,19 @@
+//! The operator: the only writer of children, status and finalizers.
+//!
+//! A controller observes caches, decides purely and has its plan carried out ([`controller`]). Events of agents arrive
+//! through the [`inbox`], which folds them into what a status says.
+pub mod access;
+pub mod agent;
+pub mod agent_client;
+pub mod bootstrap;
+pub mod carry_out;
+pub mod conditions;
+pub mod controller;
+pub mod fold;
+pub mod inbox;
+pub mod keys;
+pub mod lease;
+pub mod plan;
+pub mod settings;
+pub mod task;
+pub mod watch;

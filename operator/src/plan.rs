@@ -1,0 +1,84 @@
+//! What a controller wants done about one object, as plain data: equal worlds give equal plans.
+use std::time::Duration;
+
+use k8s_openapi::api::{
+    core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount},
+    networking::v1::NetworkPolicy,
+};
+use komputer_crds::v1beta1::KomputerTask;
+use komputer_events::task::TaskRequest;
+
+use crate::keys::Sensitive;
+
+/// A child to be server-side applied. One variant a kind: whatever can be created is listed here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Child {
+    /// Shared by the agents of a namespace.
+    ServiceAccount(Box<ServiceAccount>),
+    /// Shared by the agents of a namespace.
+    NetworkPolicy(Box<NetworkPolicy>),
+    /// The workspace.
+    Volume(Box<PersistentVolumeClaim>),
+    /// What the agent's process needs to know and nobody else may.
+    Secret(Box<Secret>),
+    /// The agent.
+    Pod(Box<Pod>),
+    /// The agent's instructions.
+    Task(Box<KomputerTask>),
+}
+
+/// A child to be removed, by name, in the owner's namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Removal {
+    /// Puts the agent to sleep, or makes room for a changed pod.
+    Pod(String),
+    /// Throws the workspace away.
+    Volume(String),
+}
+
+/// Something to say to an agent. Saying it again changes nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// Hands over a task.
+    PutTask {
+        /// The agent's pod.
+        pod: PodAddress,
+        /// The task's uid.
+        uid: String,
+        /// The task.
+        request: Box<TaskRequest>,
+    },
+    /// Stops a task.
+    CancelTask {
+        /// The agent's pod.
+        pod: PodAddress,
+        /// The task's uid.
+        uid: String,
+    },
+}
+
+/// How to reach an agent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodAddress {
+    /// The pod's uid: another pod has not heard what this one has.
+    pub uid: String,
+    /// The pod's address.
+    pub ip: String,
+    /// The bearer token its server accepts.
+    pub token: Sensitive,
+}
+
+/// What is to be done about one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan<Status> {
+    /// Children to remove, before any is applied.
+    pub remove: Vec<Removal>,
+    /// Children to apply, in order.
+    pub apply: Vec<Child>,
+    /// What to say to the agent.
+    pub calls: Vec<Call>,
+    /// The status, where it is to be written.
+    pub status: Option<Status>,
+    /// When to look again although nothing changed; `None` waits for a change.
+    pub again: Option<Duration>,
+}

@@ -1,0 +1,9 @@
+//! Task: a status folded from the events of the agent that does it. The agent's controller hands it over.
+mod decide;
+mod index;
+mod observe;
+mod status;
+
+pub use decide::{PROGRESS, decide};
+pub use index::{TaskIndex, agent_of};
+pub use observe::{Observed, TaskController};

@@ -1,0 +1,53 @@
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use komputer_crds::v1beta1::{KomputerAgent, KomputerTask, KomputerTaskStatus};
+use kube::{
+    ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
+};
+
+use super::{decide, index::agent_of};
+use crate::{controller::Controller, fold::TaskSummary, inbox::Inbox, plan::Plan};
+
+/// Keeps tasks' statuses.
+pub struct TaskController {
+    /// Whether the agent exists.
+    pub agents: Store<KomputerAgent>,
+    /// What agents said.
+    pub inbox: Arc<Inbox>,
+}
+
+/// All that decides about a task.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The task.
+    pub task: Arc<KomputerTask>,
+    /// Whether its agent exists.
+    pub agent_exists: bool,
+    /// What its events come to.
+    pub summary: TaskSummary,
+    /// When its status was last written.
+    pub written: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+impl Controller for TaskController {
+    type Object = KomputerTask;
+    type Observed = Observed;
+    type Status = KomputerTaskStatus;
+
+    fn observe(&self, task: Arc<KomputerTask>, now: Timestamp, written: Option<Timestamp>) -> Observed {
+        let namespace = task.namespace().unwrap_or_default();
+        let reference = ObjectRef::new(&task.spec.agent_ref.name).within(&namespace);
+        let arrived = agent_of(&task).and_then(|agent| self.inbox.task(&agent, &task.uid().unwrap_or_default()));
+        let kept = TaskSummary::from(&*task);
+        let summary = arrived.filter(|arrived| arrived.cursor >= kept.cursor).unwrap_or(kept);
+        Observed { agent_exists: self.agents.get(&reference).is_some(), task, summary, written, now }
+    }
+
+    fn decide(observed: &Observed) -> Plan<KomputerTaskStatus> {
+        decide(observed)
+    }
+}

@@ -1,0 +1,71 @@
+//! Where a task stands, as its status says it.
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use komputer_crds::v1beta1::{KomputerTaskStatus, StatusConditions, TaskPhase};
+use komputer_events::Cursor;
+use kube::Resource;
+
+use super::observe::Observed;
+use crate::{
+    conditions::{Progress, Standing, conditions},
+    fold::TaskSummary,
+};
+
+pub(super) fn of(observed: &Observed) -> KomputerTaskStatus {
+    let (task, summary) = (&observed.task, &observed.summary);
+    let (phase, standing) = standing(observed);
+    let generation = task.meta().generation;
+    let before = task.status.as_ref().map_or(&[][..], StatusConditions::conditions);
+    let seen = summary.cursor > Cursor::START;
+    KomputerTaskStatus {
+        observed_generation: generation,
+        conditions: conditions(&standing, generation, before, observed.now),
+        phase: Some(phase),
+        start_time: summary.started.map(Time),
+        completion_time: summary.ended.map(Time),
+        result: summary.result.clone(),
+        message: summary.message.clone(),
+        cost_usd: seen.then(|| summary.cost.to_string()),
+        tokens: seen.then_some(summary.tokens),
+        turns: seen.then_some(summary.turns),
+        session_id: summary.session_id.clone(),
+        cursor: seen.then(|| summary.cursor.to_string()),
+    }
+}
+
+fn standing(observed: &Observed) -> (TaskPhase, Standing) {
+    let (task, summary) = (&observed.task, &observed.summary);
+    let agent = &task.spec.agent_ref.name;
+    let row = |progress, reason, message: String| Standing { progress, reason, message };
+    let never_began = summary.phase == TaskPhase::Pending;
+    if never_began && task.spec.cancel == Some(true) {
+        let message = "Cancelled before the agent began".into();
+        return (TaskPhase::Cancelled, row(Progress::Stalled, "Cancelled", message));
+    }
+    let standing = match summary.phase {
+        TaskPhase::Pending if !observed.agent_exists => row(
+            Progress::Progressing,
+            "DependencyNotReady",
+            format!("KomputerAgent {agent} does not exist; create it, or a task for an agent that does"),
+        ),
+        TaskPhase::Pending => row(Progress::Progressing, "Pending", format!("Waits for KomputerAgent {agent}")),
+        TaskPhase::Running => row(Progress::Progressing, "Running", format!("KomputerAgent {agent} works on it")),
+        TaskPhase::Succeeded => row(Progress::Done, "Succeeded", "The task is done".into()),
+        TaskPhase::Cancelled => row(Progress::Stalled, "Cancelled", "The task was cancelled".into()),
+        TaskPhase::Failed => row(Progress::Stalled, reason(summary), failure(summary)),
+    };
+    (summary.phase, standing)
+}
+
+/// Reasons an agent gives for a failure. Others are of an agent newer than this operator.
+const REASONS: [&str; 6] =
+    ["ApiError", "AuthenticationFailed", "BudgetExceeded", "MaxTurns", "RuntimeFailed", "Refused"];
+
+fn reason(summary: &TaskSummary) -> &'static str {
+    let given = summary.reason.as_deref().unwrap_or_default();
+    REASONS.into_iter().find(|reason| *reason == given).unwrap_or("Failed")
+}
+
+fn failure(summary: &TaskSummary) -> String {
+    let said = summary.message.as_deref().unwrap_or("the agent gave no reason");
+    format!("The task failed: {said}; create a new task to try again")
+}

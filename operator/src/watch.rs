@@ -1,0 +1,119 @@
+//! A watch that fills a store, survives every error, and says which objects to look at.
+//!
+//! kube's own controller merges all watches into one stream, where one broken watch delays all others, and its backoff
+//! is reset by the attempt to list, so that it never grows. Here each watch has a task and a backoff of its own.
+use std::fmt::Debug;
+
+use backon::BackoffBuilder;
+use futures::TryStreamExt;
+use komputer_events::bus::retry_policy;
+use kube::{
+    Api, Resource,
+    runtime::{
+        reflector::{self, ObjectRef, Store, store::Writer},
+        watcher::{self, Event, watcher},
+    },
+};
+use serde::de::DeserializeOwned;
+
+/// Fills the returned store for as long as the process lives. `prune` drops what nobody reads before it is kept;
+/// `changed` is told of every object that appears, changes or goes, and of none before the store has all of them.
+pub fn cache<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    prune: impl Fn(&mut K) + Send + 'static,
+    changed: impl Fn(&K, Change) + Send + 'static,
+) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let (store, mut writer) = reflector::store();
+    tokio::spawn(async move {
+        let mut events = std::pin::pin!(watcher(api, config));
+        let mut delays = retry_policy().build();
+        loop {
+            match events.try_next().await {
+                Ok(Some(mut event)) => {
+                    if let Event::Apply(object) | Event::InitApply(object) | Event::Delete(object) = &mut event {
+                        prune(object);
+                    }
+                    if matches!(event, Event::InitDone) {
+                        delays = retry_policy().build();
+                    }
+                    take(&mut writer, &event, &changed);
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, kind = %K::kind(&()), "watch failed");
+                    tokio::time::sleep(delays.next().unwrap_or_default()).await;
+                }
+            }
+        }
+    });
+    store
+}
+
+fn take<K>(writer: &mut Writer<K>, event: &Event<K>, changed: &impl Fn(&K, Change))
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let before = if matches!(event, Event::InitDone) { writer.as_reader().state() } else { Vec::new() };
+    writer.apply_watcher_event(event);
+    match event {
+        Event::Apply(object) => changed(object, Change::Applied),
+        Event::Delete(object) => changed(object, Change::Deleted),
+        Event::InitDone => {
+            let store = writer.as_reader();
+            store.state().iter().for_each(|object| changed(object, Change::Applied));
+            let gone = before.iter().filter(|object| store.get(&ObjectRef::from_obj(object)).is_none());
+            gone.for_each(|object| changed(object, Change::Deleted));
+        }
+        Event::Init | Event::InitApply(_) => {}
+    }
+}
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It appeared or changed.
+    Applied,
+    /// It is gone.
+    Deleted,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use k8s_openapi::api::core::v1::Namespace;
+
+    use super::*;
+
+    fn namespace(name: &str) -> Namespace {
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(name.into());
+        namespace
+    }
+
+    #[test]
+    fn nobody_is_told_before_the_store_has_everything_and_what_went_meanwhile_is_noticed() {
+        let (store, mut writer) = reflector::store::<Namespace>();
+        let told = RefCell::new(Vec::new());
+        let changed = |object: &Namespace, change| {
+            let known = store.get(&ObjectRef::from_obj(object)).is_some();
+            told.borrow_mut().push((object.metadata.name.clone().unwrap(), change, known));
+        };
+        let list = |writer: &mut Writer<Namespace>, names: &[&str]| {
+            take(writer, &Event::Init, &changed);
+            names.iter().for_each(|name| take(writer, &Event::InitApply(namespace(name)), &changed));
+            assert!(told.borrow().is_empty());
+            take(writer, &Event::InitDone, &changed);
+            std::mem::take(&mut *told.borrow_mut())
+        };
+        assert_eq!(list(&mut writer, &["a"]), [("a".into(), Change::Applied, true)]);
+        assert_eq!(
+            list(&mut writer, &["b"]),
+            [("b".into(), Change::Applied, true), ("a".into(), Change::Deleted, false)]
+        );
+    }
+}
