@@ -1,17 +1,31 @@
 //! The CustomResourceDefinitions as they are installed.
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt;
+use kube::{
+    CustomResourceExt,
+    core::crd::{MergeError, merge_crds},
+};
 use serde_json::{Value, json};
 
-use crate::v1beta1;
+use crate::{STORAGE_VERSION, v1alpha1, v1beta1};
+
+/// Why a definition cannot be made. The tests of this crate would have found either.
+#[derive(thiserror::Error, Debug)]
+pub enum DefinitionError {
+    /// A derived schema is not one that the apiserver knows.
+    #[error("a derived schema is not an OpenAPI schema: {0}; mend the type it is derived from")]
+    Schema(#[from] serde_json::Error),
+    /// Two versions of a kind disagree on more than their schema.
+    #[error("the versions of a kind disagree: {0}; give them the same names and scope")]
+    Versions(#[from] MergeError),
+}
 
 /// Every definition, by name.
 ///
 /// # Errors
-/// A derived schema is not one that the apiserver knows; the tests of this crate would have found it.
-pub fn definitions() -> Result<Vec<CustomResourceDefinition>, serde_json::Error> {
+/// See [`DefinitionError`].
+pub fn definitions() -> Result<Vec<CustomResourceDefinition>, DefinitionError> {
     vec![
-        v1beta1::KomputerAgent::crd(),
+        converted(vec![v1beta1::KomputerAgent::crd(), v1alpha1::KomputerAgent::crd()])?,
         v1beta1::KomputerAgentClusterTemplate::crd(),
         v1beta1::KomputerAgentTemplate::crd(),
         v1beta1::KomputerTask::crd(),
@@ -29,9 +43,25 @@ pub fn to_yaml(definition: &CustomResourceDefinition) -> Result<String, serde_ya
     serde_yaml::to_string(definition)
 }
 
+/// A kind of several versions, which `komputer-webhooks` converts between. It also adds the `caBundle`: a value in Git,
+/// even an empty one, is refused or fought over.
+fn converted(versions: Vec<CustomResourceDefinition>) -> Result<CustomResourceDefinition, DefinitionError> {
+    let mut definition = merge_crds(versions, STORAGE_VERSION)?;
+    definition.spec.conversion = serde_json::from_value(json!({
+        "strategy": "Webhook",
+        "webhook": {
+            "clientConfig": { "service": {
+                "name": "komputer-webhooks", "namespace": "komputer-system", "path": "/convert", "port": 443,
+            } },
+            "conversionReviewVersions": ["v1"],
+        },
+    }))?;
+    Ok(definition)
+}
+
 /// What the derive cannot say: an unseen object's status, what keeps GitOps tools from deleting the definition, and no
 /// formats that the apiserver does not know.
-fn finish(mut definition: CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
+fn finish(mut definition: CustomResourceDefinition) -> Result<CustomResourceDefinition, DefinitionError> {
     let annotations = [
         ("argocd.argoproj.io/sync-options", "ServerSideApply=true,Prune=false,Delete=false"),
         ("argocd.argoproj.io/sync-wave", "-1"),

@@ -9,7 +9,7 @@ mod schema;
 pub mod v1alpha1;
 pub mod v1beta1;
 
-pub use definitions::{definitions, to_yaml};
+pub use definitions::{DefinitionError, definitions, to_yaml};
 
 /// The API group of every kind.
 pub const GROUP: &str = "komputer.komputer.ai";

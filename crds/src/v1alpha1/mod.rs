@@ -1,1 +1,7 @@
-//! The schema of the system before komputer, field for field.
+//! The version of the system before komputer, served so that its YAML and its clients keep working.
+mod agent;
+mod schema;
+mod status;
+
+pub use agent::{KomputerAgent, KomputerAgentSpec, Lifecycle, Role, Storage};
+pub use status::KomputerAgentStatus;

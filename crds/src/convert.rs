@@ -1,1 +1,0 @@
-//! Conversion between versions, on JSON values.

@@ -1,0 +1,173 @@
+//! What one version cannot say of the other, kept until the way back.
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::Fields;
+
+/// What an object's version cannot say of the other version's fields.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kept {
+    #[serde(default, skip_serializing_if = "Changes::is_empty")]
+    pub(super) spec: Changes,
+    #[serde(default, skip_serializing_if = "Changes::is_empty")]
+    pub(super) status: Changes,
+}
+
+impl Kept {
+    pub(super) fn is_empty(&self) -> bool {
+        self.spec.is_empty() && self.status.is_empty()
+    }
+}
+
+/// Changes by JSON pointer.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(transparent)]
+pub(super) struct Changes(BTreeMap<String, Change>);
+
+/// A field that translation gives one value and that has another.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    /// What translation makes of it; nothing where absent.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    was: Option<Value>,
+    /// What it is; removed where absent.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    is: Option<Value>,
+}
+
+/// `null` is a value, other than no value.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl Changes {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn append(&mut self, other: &mut Self) {
+        self.0.append(&mut other.0);
+    }
+
+    /// What turns `translated` into `original`.
+    pub(super) fn between(translated: &Fields, original: &Fields) -> Self {
+        let mut changes = Self::default();
+        changes.compare("", translated, original);
+        changes
+    }
+
+    fn compare(&mut self, path: &str, translated: &Fields, original: &Fields) {
+        for (name, is) in original {
+            self.compare_one(&format!("{path}/{}", escape(name)), translated.get(name), is);
+        }
+        for (name, was) in translated.iter().filter(|(name, _)| !original.contains_key(*name)) {
+            self.0.insert(format!("{path}/{}", escape(name)), Change { was: Some(was.clone()), is: None });
+        }
+    }
+
+    fn compare_one(&mut self, path: &str, was: Option<&Value>, is: &Value) {
+        match (was, is) {
+            (Some(was), is) if was == is => {}
+            (Some(Value::Object(was)), Value::Object(is)) => self.compare(path, was, is),
+            (None, Value::Object(is)) if !is.is_empty() => self.compare(path, &Fields::new(), is),
+            _ => {
+                self.0.insert(path.into(), Change { was: was.cloned(), is: Some(is.clone()) });
+            }
+        }
+    }
+
+    /// Makes the changes to `fields`, except where a field no longer has the value that the change is to.
+    pub(super) fn apply(&self, fields: &mut Fields) {
+        for (path, change) in &self.0 {
+            let names: Vec<String> = path.split('/').skip(1).map(unescape).collect();
+            if let Some((name, parents)) = names.split_last() {
+                change.apply(fields, parents, name);
+            }
+        }
+    }
+}
+
+impl Change {
+    fn apply(&self, fields: &mut Fields, parents: &[String], name: &str) {
+        if get(fields, parents).and_then(|parent| parent.get(name)) != self.was.as_ref() {
+            return;
+        }
+        let Some(parent) = get_or_insert(fields, parents) else { return };
+        match &self.is {
+            Some(value) => parent.insert(name.into(), value.clone()),
+            None => parent.remove(name),
+        };
+    }
+}
+
+fn get<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Fields> {
+    path.iter().try_fold(fields, |fields, name| fields.get(name)?.as_object())
+}
+
+fn get_or_insert<'a>(fields: &'a mut Fields, path: &[String]) -> Option<&'a mut Fields> {
+    path.iter().try_fold(fields, |fields, name| {
+        fields.entry(name.as_str()).or_insert_with(|| Fields::new().into()).as_object_mut()
+    })
+}
+
+/// As JSON pointers have it, RFC 6901.
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn unescape(name: &str) -> String {
+    name.replace("~1", "/").replace("~0", "~")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(value: Value) -> Fields {
+        value.as_object().unwrap().clone()
+    }
+
+    fn apply(changes: &Value, to: Value) -> Value {
+        let changes: Changes = serde_json::from_value(changes.clone()).unwrap();
+        let mut to = fields(to);
+        changes.apply(&mut to);
+        to.into()
+    }
+
+    #[test]
+    fn changes_say_where_two_objects_differ() {
+        let translated = fields(json!({ "same": 1, "role": "Worker", "lifecycle": { "afterTask": "Sleep" } }));
+        let original = fields(json!({
+            "same": 1, "lifecycle": { "afterTask": "Sleep", "idleTimeout": "10m" }, "suspend": null, "empty": {},
+            "a/b~c": { "deep": true },
+        }));
+        let changes = Changes::between(&translated, &original);
+        let expected = json!({
+            "/role": { "was": "Worker" }, "/lifecycle/idleTimeout": { "is": "10m" }, "/suspend": { "is": null },
+            "/empty": { "is": {} }, "/a~1b~0c/deep": { "is": true },
+        });
+        assert_eq!(serde_json::to_value(&changes).unwrap(), expected);
+        assert_eq!(serde_json::from_value::<Changes>(expected.clone()).unwrap(), changes);
+        assert_eq!(apply(&expected, translated.into()), Value::from(original));
+    }
+
+    #[test]
+    fn a_change_to_a_field_with_another_value_is_dropped() {
+        let changes = json!({ "/role": { "was": "Worker" }, "/secretRefs": { "was": [], "is": [{ "name": "a" }] } });
+        let edited = json!({ "role": "Manager", "secretRefs": [{ "name": "b" }] });
+        assert_eq!(apply(&changes, edited.clone()), edited);
+    }
+
+    #[test]
+    fn changes_below_something_that_is_no_object_are_dropped() {
+        let changes = json!({ "/lifecycle/idleTimeout": { "is": "10m" } });
+        assert_eq!(apply(&changes, json!({ "lifecycle": "Sleep" })), json!({ "lifecycle": "Sleep" }));
+        assert_eq!(apply(&changes, json!({})), json!({ "lifecycle": { "idleTimeout": "10m" } }));
+    }
+}
