@@ -1,4 +1,6 @@
 //! What conversion promises: nothing is lost, nothing is left behind, whatever part of an object arrives.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use komputer_crds::{
     convert::{ConvertError, Version, convert},
     v1alpha1, v1beta1,

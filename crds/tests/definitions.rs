@@ -1,4 +1,6 @@
 //! What every definition keeps to, and that the committed files are the definitions.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::{collections::BTreeMap, fs, path::Path};
 
 use komputer_crds::{definitions, to_yaml};
