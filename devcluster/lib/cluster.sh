@@ -19,18 +19,62 @@ require_cluster() {
   fi
 }
 
-up() { # light manager
-  local light=$1 manager=$2
-  if wait_for_other_up && running; then
-    echo "cluster '$NAME' runs already: KUBECONFIG=$RUN/kubeconfig"
-    return
-  fi
-  [[ -n $light || $EUID -eq 0 ]] || fail "a full cluster needs root for its namespaces; --light does not"
-  build "${light:+light}"
+up_light() { # manager
+  local manager=$1
+  ! runs_already || return 0
+  build light
   down
   SECONDS=0
-  claim "$light"
-  if [[ -n $light ]]; then up_light "$manager"; else up_full; fi
+  claim light
+  create_certificates
+  start_apiserver
+  wait_for_apiserver
+  [[ -z $manager ]] || start_controller_manager
+  announce
+}
+
+up_full() { # archives
+  [[ $EUID -eq 0 ]] || fail "a full cluster needs root for its namespaces; --light does not"
+  if runs_already; then
+    require_cluster
+    load_image "$@"
+    return
+  fi
+  build
+  fill_image_store "$(base_images)" "$@"
+  down
+  SECONDS=0
+  # A containerd of a few hundred pods needs more files than a login has.
+  ulimit -n "$(ulimit -Hn)"
+  claim ''
+  create_node
+  join_network
+  create_cgroups
+  create_certificates
+  start_apiserver
+  copy_image_store
+  start_containerd
+  wait_for_apiserver
+  start_controller_manager
+  start_scheduler
+  wait_until 30 containerd_ready "$RUN/containerd.sock" || fail "containerd is not ready after 30 s"
+  start_kubelet
+  start_proxy
+  start_dns
+  start_storage
+  apply_node_objects
+  wait_until 60 node_ready || fail "the node is not Ready after 60 s"
+  # Pods are refused until their namespace has its ServiceAccount.
+  wait_until 60 has_service_account || fail "the namespace default has no ServiceAccount after 60 s"
+  announce
+}
+
+runs_already() {
+  wait_for_other_up && running || return
+  echo "cluster '$NAME' runs already: KUBECONFIG=$RUN/kubeconfig"
+}
+
+announce() {
   touch "$RUN/ready"
   trap - EXIT
   echo "cluster '$NAME' is ready after $SECONDS s: KUBECONFIG=$RUN/kubeconfig"
@@ -41,7 +85,7 @@ wait_for_other_up() { wait_until 120 no_other_up; }
 no_other_up() { [[ -e $RUN/ready ]] || ! alive "$RUN/starter"; }
 
 # Makes the run directory, with an index nobody else has.
-claim() { # light
+claim() { # light or nothing
   local lock index last=$FULL_CLUSTERS
   mkdir -p "$RUNS" "$DATA_ROOT"
   exec {lock}<"$RUNS"
@@ -59,35 +103,6 @@ claim() { # light
   done
   exec {lock}<&-
   [[ -e $RUN/index ]] || fail "all $last places for clusters are taken; see $RUNS"
-}
-
-up_light() { # manager
-  create_certificates
-  start_apiserver
-  wait_for_apiserver
-  [[ -z $1 ]] || start_controller_manager
-}
-
-up_full() {
-  # A containerd of a few hundred pods needs more files than a login has.
-  ulimit -n "$(ulimit -Hn)"
-  create_node
-  join_network
-  create_cgroups
-  create_certificates
-  start_apiserver
-  start_containerd
-  wait_until 30 containerd_ready || fail "containerd is not ready after 30 s"
-  load_image "$(base_images)" >/dev/null
-  wait_for_apiserver
-  start_controller_manager
-  start_scheduler
-  start_kubelet
-  start_proxy
-  start_dns
-  start_storage
-  apply_node_objects
-  wait_until 60 node_ready || fail "the node is not Ready after 60 s"
 }
 
 abandon_up() {

@@ -21,6 +21,7 @@ write_base_images() { # archive
   done
   reproducible_tar -C "$work/root" -cf "$work/layer.tar" .
   layer=$(sha256sum "$work/layer.tar" | cut -d' ' -f1)
+  mv "$work/layer.tar" "$work/$layer.tar"
   for name in pause box; do
     cat >"$work/$name.json" <<JSON
 {"architecture":"$(dpkg --print-architecture)","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:$layer"]},
@@ -28,22 +29,12 @@ write_base_images() { # archive
 JSON
   done
   cat >"$work/manifest.json" <<JSON
-[{"Config":"pause.json","RepoTags":["localhost/pause:dev"],"Layers":["layer.tar"]},
- {"Config":"box.json","RepoTags":["localhost/box:dev"],"Layers":["layer.tar"]}]
+[{"Config":"pause.json","RepoTags":["localhost/pause:dev"],"Layers":["$layer.tar"]},
+ {"Config":"box.json","RepoTags":["localhost/box:dev"],"Layers":["$layer.tar"]}]
 JSON
-  reproducible_tar -C "$work" -cf "$work/archive.tar" manifest.json pause.json box.json layer.tar
+  reproducible_tar -C "$work" -cf "$work/archive.tar" manifest.json pause.json box.json "$layer.tar"
   mv "$work/archive.tar" "$1"
   rm -rf "$work"
 }
 
 reproducible_tar() { tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner "$@"; }
-
-# load_image ARCHIVE...
-load_image() {
-  [[ ! -e $RUN/light ]] || fail "the light cluster '$NAME' has no node to load images into"
-  local archive
-  for archive; do
-    [[ -r $archive ]] || fail "cannot read the image archive $archive"
-    ctr --address "$RUN/containerd.sock" --namespace k8s.io images import "$archive"
-  done
-}

@@ -37,7 +37,7 @@ TOML
   start containerd containerd --config "$RUN/etc/containerd.toml"
 }
 
-containerd_ready() { ctr --address "$RUN/containerd.sock" version >/dev/null 2>&1; }
+containerd_ready() { ctr --address "$1" version >/dev/null 2>&1; }
 
 start_kubelet() {
   write_kubeconfig kubelet "$RUN/etc/kubelet.kubeconfig"
@@ -130,3 +130,5 @@ YAML
 }
 
 node_ready() { [[ $(kubectl get node "$NAME" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null) == True ]]; }
+
+has_service_account() { kubectl get serviceaccount default >/dev/null 2>&1; }

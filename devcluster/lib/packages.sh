@@ -19,7 +19,7 @@ install_light_packages() { install_missing openssl=openssl curl=curl ss=iproute2
 
 install_node_packages() {
   install_light_packages
-  install_missing containerd=containerd runc=runc iptables=iptables conntrack=conntrack ip=iproute2 busybox=busybox-static nsenter=util-linux
+  install_missing containerd=containerd runc=runc iptables=iptables conntrack=conntrack ip=iproute2 jq=jq busybox=busybox-static nsenter=util-linux
   [[ -n $(cni_plugins) ]] || install_missing cni-plugins=containernetworking-plugins
   [[ -n $(cni_plugins) ]] || fail "no CNI plugins in /usr/lib/cni or /opt/cni/bin"
 }
