@@ -1,4 +1,8 @@
-use std::{fmt, panic, sync::Once};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    fmt, panic,
+    sync::Once,
+};
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
@@ -59,8 +63,9 @@ fn filter(asked: &str) -> (Targets, Option<String>) {
 fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let at = panic.location().map(ToString::to_string);
-        let backtrace = std::backtrace::Backtrace::capture();
-        tracing::error!(at, %backtrace, "panic: {}", panic.payload_as_str().unwrap_or("without a message"));
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        tracing::error!(at, backtrace, "panic: {}", panic.payload_as_str().unwrap_or("without a message"));
     }));
 }
 
