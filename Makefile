@@ -1,0 +1,64 @@
+# The same commands for people and for CI. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# A cluster of its own by default; CLUSTER=current uses the current kube context and touches no machine state.
+export CLUSTER ?= own
+# The name of the own cluster; several run side by side.
+export CLUSTER_NAME ?= dev
+# Everything that is built or fetched, outside of the checkout.
+export KOMPUTER_CACHE ?= $(HOME)/.cache/komputer
+export CARGO_TARGET_DIR ?= $(KOMPUTER_CACHE)/target
+
+.PHONY: help
+help: ## Lists the commands.
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: up
+up: ## Starts a cluster, installs komputer and runs the hello-world agent.
+	@scripts/up
+
+.PHONY: down
+down: ## Stops the cluster and leaves nothing behind; with CLUSTER=current removes komputer from it.
+	@scripts/down
+
+.PHONY: status
+status: ## Shows the cluster and komputer's parts in it.
+	@scripts/status
+
+.PHONY: kubeconfig
+kubeconfig: ## Prints the path of the kubeconfig; use `make -s`.
+	@devcluster/devcluster kubeconfig --name $(CLUSTER_NAME)
+
+.PHONY: images
+images: ## Builds the binaries and the images.
+	@scripts/binaries
+	@BINARIES=$(KOMPUTER_CACHE)/binaries images/build
+
+.PHONY: test
+test: check test-unit test-api test-e2e ## Runs every check and every test.
+
+.PHONY: check
+check: ## Format, lints, dependencies, scripts, generated files.
+	@scripts/check
+
+.PHONY: test-unit
+test-unit: ## Tests that need no cluster.
+	@scripts/test unit
+
+.PHONY: test-api
+test-api: ## Tests against etcd and kube-apiserver alone.
+	@scripts/test api
+
+.PHONY: test-e2e
+test-e2e: ## Tests on a whole node.
+	@scripts/test e2e
+
+.PHONY: generate
+generate: ## Writes the files that are made from the sources.
+	@cargo run -q -p komputer-crds --bin print-crds kustomize/base/crds
+
+.PHONY: bench
+bench: ## Measures speed and size, and prints a table.
+	@scripts/bench
