@@ -55,6 +55,7 @@ impl Access {
     /// Acts on notices until they end. What fails is done by the next sweep or the notice after a reconnect.
     pub async fn run(mut self, mut notices: mpsc::UnboundedReceiver<Notice>) {
         let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let result = tokio::select! {
                 notice = notices.recv() => match notice {

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use clap::Parser;
 use komputer_events::bus::Address;
 
@@ -24,4 +26,8 @@ pub(crate) struct Arguments {
     /// The image of agents whose template names none.
     #[arg(long, env = "KOMPUTER_AGENT_IMAGE")]
     pub(crate) agent_image: String,
+
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, env = "KOMPUTER_HEALTH_LISTEN", default_value = "0.0.0.0:8081")]
+    pub(crate) health_listen: SocketAddr,
 }

@@ -1,0 +1,180 @@
+//! Which cache wakes which controller.
+use std::sync::Arc;
+
+use futures::{StreamExt, channel::mpsc as queue};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerTask};
+use komputer_events::AgentId;
+use komputer_operator::{
+    access::Notice,
+    agent::{Caches, prune_pod},
+    controller::Queue,
+    task::TaskIndex,
+    watch::{Change, cache},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::PartialObjectMeta,
+    runtime::{
+        reflector::{ObjectRef, Store, store::WriterDropped},
+        watcher,
+    },
+};
+use tokio::sync::mpsc;
+
+use crate::arguments::Arguments;
+
+/// The caches of one replica, and what they say is to be looked at.
+pub(crate) struct Watches {
+    pub(crate) agents: Store<KomputerAgent>,
+    pub(crate) caches: Caches,
+    pub(crate) index: Arc<TaskIndex>,
+    pub(crate) agent_queue: Queue<KomputerAgent>,
+    pub(crate) task_queue: Queue<KomputerTask>,
+    pub(crate) agents_to_look_at: queue::UnboundedReceiver<ObjectRef<KomputerAgent>>,
+    pub(crate) tasks_to_look_at: queue::UnboundedReceiver<ObjectRef<KomputerTask>>,
+    pub(crate) notices: mpsc::UnboundedSender<Notice>,
+    pub(crate) noticed: mpsc::UnboundedReceiver<Notice>,
+}
+
+impl Watches {
+    /// Starts all watches.
+    pub(crate) fn start(client: &Client, arguments: &Arguments) -> Self {
+        let (agent_queue, agents_to_look_at) = queue::unbounded();
+        let (task_queue, tasks_to_look_at) = queue::unbounded();
+        let (notices, noticed) = mpsc::unbounded_channel();
+        let index = Arc::new(TaskIndex::default());
+        let agents = watch_agents(client, &agent_queue, &notices);
+        let caches = watch_everything_else(client, arguments, &agents, &agent_queue, &task_queue, &index);
+        Self { agents, caches, index, agent_queue, task_queue, agents_to_look_at, tasks_to_look_at, notices, noticed }
+    }
+
+    /// Waits until every cache has its first list.
+    ///
+    /// # Errors
+    /// A watch has ended for good.
+    pub(crate) async fn ready(&self) -> Result<(), WriterDropped> {
+        self.agents.wait_until_ready().await?;
+        self.caches.ready().await
+    }
+
+    /// Forgets what is to be looked at until `turn`, when everything is: a replica that waits does not pile it up.
+    pub(crate) async fn stand_by(&mut self, turn: impl Future<Output = ()>) {
+        let mut turn = std::pin::pin!(turn);
+        loop {
+            tokio::select! {
+                () = &mut turn => break,
+                _ = self.agents_to_look_at.next() => {}
+                _ = self.tasks_to_look_at.next() => {}
+                _ = self.noticed.recv() => {}
+            }
+        }
+        for agent in self.agents.state() {
+            let _ = self.agent_queue.unbounded_send(ObjectRef::from_obj(&*agent));
+        }
+        for task in self.caches.tasks.state() {
+            let _ = self.task_queue.unbounded_send(ObjectRef::from_obj(&*task));
+        }
+    }
+}
+
+fn watch_agents(
+    client: &Client,
+    queue: &Queue<KomputerAgent>,
+    notices: &mpsc::UnboundedSender<Notice>,
+) -> Store<KomputerAgent> {
+    let (queue, notices) = (queue.clone(), notices.clone());
+    cache(
+        Api::all(client.clone()),
+        watcher::Config::default(),
+        drop_managed_fields,
+        move |agent: &KomputerAgent, change| {
+            if let Ok(id) = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any()) {
+                let _ = notices.send(match change {
+                    Change::Applied => Notice::Agent(id, agent.uid().unwrap_or_default()),
+                    Change::Deleted => Notice::Gone(id),
+                });
+            }
+            let _ = queue.unbounded_send(ObjectRef::from_obj(agent));
+        },
+    )
+}
+
+fn watch_everything_else(
+    client: &Client,
+    arguments: &Arguments,
+    agents: &Store<KomputerAgent>,
+    agent_queue: &Queue<KomputerAgent>,
+    task_queue: &Queue<KomputerTask>,
+    index: &Arc<TaskIndex>,
+) -> Caches {
+    let ours = || watcher::Config::default().labels("app.kubernetes.io/managed-by=komputer-operator");
+    let (tasks, agents_of_tasks, index) = (task_queue.clone(), agent_queue.clone(), index.clone());
+    Caches {
+        templates: cache(
+            Api::<KomputerAgentTemplate>::all(client.clone()),
+            watcher::Config::default(),
+            drop_managed_fields,
+            wake_all(agents, agent_queue),
+        ),
+        cluster_templates: cache(
+            Api::<KomputerAgentClusterTemplate>::all(client.clone()),
+            watcher::Config::default(),
+            drop_managed_fields,
+            wake_all(agents, agent_queue),
+        ),
+        tasks: cache(
+            Api::all(client.clone()),
+            watcher::Config::default(),
+            drop_managed_fields,
+            move |task: &KomputerTask, change| {
+                index.update(task, change);
+                let _ = tasks.unbounded_send(ObjectRef::from_obj(task));
+                let agent = ObjectRef::new(&task.spec.agent_ref.name);
+                let _ = agents_of_tasks.unbounded_send(agent.within(&task.namespace().unwrap_or_default()));
+            },
+        ),
+        pods: cache(Api::<Pod>::all(client.clone()), ours(), prune_pod, wake_owner(agent_queue)),
+        volumes: cache(
+            Api::<PartialObjectMeta<PersistentVolumeClaim>>::all(client.clone()),
+            ours(),
+            drop_managed_fields,
+            wake_owner(agent_queue),
+        ),
+        accounts: cache(
+            Api::<PartialObjectMeta<ServiceAccount>>::all(client.clone()),
+            ours(),
+            drop_managed_fields,
+            |_, _| {},
+        ),
+        secrets: cache(
+            Api::<Secret>::namespaced(client.clone(), &arguments.namespace),
+            watcher::Config::default(),
+            drop_managed_fields,
+            wake_all(agents, agent_queue),
+        ),
+    }
+}
+
+/// Templates and their Secrets concern any number of agents, and change rarely.
+fn wake_all<K>(agents: &Store<KomputerAgent>, queue: &Queue<KomputerAgent>) -> impl Fn(&K, Change) + Send + 'static {
+    let (agents, queue) = (agents.clone(), queue.clone());
+    move |_, _| {
+        for agent in agents.state() {
+            let _ = queue.unbounded_send(ObjectRef::from_obj(&*agent));
+        }
+    }
+}
+
+/// An agent's children are called as it is.
+fn wake_owner<K: Resource<DynamicType = ()>>(queue: &Queue<KomputerAgent>) -> impl Fn(&K, Change) + Send + 'static {
+    let queue = queue.clone();
+    move |child, _| {
+        let agent = ObjectRef::new(&child.name_any());
+        let _ = queue.unbounded_send(agent.within(&child.namespace().unwrap_or_default()));
+    }
+}
+
+fn drop_managed_fields<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
