@@ -22,10 +22,13 @@ start_apiserver() {
   write_kubeconfig admin "$RUN/kubeconfig"
 }
 
-apiserver_ready() {
-  curl --silent --fail --output /dev/null --max-time 2 --noproxy '*' --cacert "$RUN/pki/ca.crt" --cert "$RUN/pki/admin.crt" --key "$RUN/pki/admin.key" \
-    "https://$API_ADDRESS:$API_PORT/readyz"
+# Cheaper than kubectl, for waiting.
+api_get() { # path
+  curl --silent --fail --max-time 2 --noproxy '*' --cacert "$RUN/pki/ca.crt" --cert "$RUN/pki/admin.crt" --key "$RUN/pki/admin.key" \
+    "https://$API_ADDRESS:$API_PORT$1"
 }
+
+apiserver_ready() { api_get /readyz >/dev/null; }
 
 wait_for_apiserver() { wait_until 60 apiserver_ready || fail "kube-apiserver is not ready after 60 s"; }
 
@@ -42,4 +45,4 @@ start_scheduler() {
   start kube-scheduler "$(program kube)" kube-scheduler --kubeconfig="$RUN/etc/kube-scheduler.kubeconfig" --leader-elect=false --secure-port=0
 }
 
-kubectl() { "$(program kube)" kubectl --kubeconfig "$RUN/kubeconfig" "$@"; }
+kubectl() { NO_PROXY=$API_ADDRESS "$(program kube)" kubectl --kubeconfig "$RUN/kubeconfig" "$@"; }

@@ -8,22 +8,17 @@ STORE=$CACHE/image-store
 fill_image_store() { with_lock image-store fill_image_store_locked "$@"; }
 
 fill_image_store_locked() {
-  local archive new=() socket=$STORE/containerd.sock containerd
+  local archive stale=() socket=$STORE/containerd.sock containerd
   for archive; do
-    [[ -r $archive ]] || fail "cannot read the image archive $archive"
-    [[ $(cat "$STORE/loaded/$(archive_tags "$archive")" 2>/dev/null) == $(archive_digest "$archive") ]] || new+=("$archive")
+    is_loaded "$STORE" "$archive" || stale+=("$archive")
   done
-  [[ ${#new[@]} -gt 0 ]] || return 0
+  [[ ${#stale[@]} -gt 0 ]] || return 0
   mkdir -p "$STORE/loaded"
   write_store_config
   setsid unshare --mount --pid --fork --kill-child --mount-proc containerd --config "$STORE/config.toml" </dev/null >"$STORE/log" 2>&1 &
   containerd=$!
   wait_until 30 containerd_ready "$socket" || fail "containerd does not start for the image store, see $STORE/log"
-  for archive in "${new[@]}"; do
-    echo "unpacking $(archive_tags "$archive" | tr _ /)"
-    load_archive "$socket" "$archive"
-    archive_digest "$archive" >"$STORE/loaded/$(archive_tags "$archive")"
-  done
+  for archive in "${stale[@]}"; do load_archive "$STORE" "$socket" "$archive"; done
   kill -9 "$containerd"
   wait "$containerd" 2>/dev/null || true
 }
@@ -43,29 +38,37 @@ TOML
 copy_image_store() { with_lock image-store copy_image_store_locked; }
 
 copy_image_store_locked() {
+  cp -a "$STORE/loaded" "$DATA/loaded"
   cp -al "$STORE/containerd" "$DATA/containerd" 2>/dev/null ||
     { rm -rf "$DATA/containerd"; cp -a "$STORE/containerd" "$DATA/containerd"; }
   find "$DATA/containerd" -name '*.db' -exec sh -c 'cp "$1" "$1.copy" && mv "$1.copy" "$1"' _ {} \;
 }
 
 archive_member() { tar -xOf "$1" "$2"; }
-archive_tags() { archive_member "$1" manifest.json | jq -r '[.[].RepoTags[]] | join("+")' | tr / _; }
+archive_tags() { archive_member "$1" manifest.json | jq -r '[.[].RepoTags[]] | join(" ")'; }
 archive_digest() { archive_member "$1" manifest.json | sha256sum | cut -d' ' -f1; }
+
+# DIRECTORY/loaded remembers, for each archive's tags, the content they had last.
+is_loaded() { # directory archive
+  [[ -r $2 ]] || fail "cannot read the image archive $2"
+  [[ $(cat "$(loaded_mark "$@")" 2>/dev/null) == $(archive_digest "$2") ]]
+}
+loaded_mark() { echo "$1/loaded/$(archive_tags "$2" | tr / _)"; }
 
 # load_image ARCHIVE...: into the running cluster
 load_image() {
   [[ ! -e $RUN/light ]] || fail "the light cluster '$NAME' has no node to load images into"
   local archive
   for archive; do
-    [[ -r $archive ]] || fail "cannot read the image archive $archive"
-    load_archive "$RUN/containerd.sock" "$archive"
+    is_loaded "$DATA" "$archive" || load_archive "$DATA" "$RUN/containerd.sock" "$archive"
   done
 }
 
-# load_archive SOCKET ARCHIVE: a docker archive whose layers bear their digests as names goes as an OCI archive without the layers
-# that are there already; any other archive goes whole.
+# load_archive DIRECTORY SOCKET ARCHIVE: a docker archive whose layers bear their digests as names goes as an OCI archive without the
+# layers that are there already; any other archive goes whole.
 load_archive() {
-  local socket=$1 archive=$2 work
+  local directory=$1 socket=$2 archive=$3 work
+  echo "loading $(archive_tags "$archive")"
   work=$(mktemp -d)
   if write_oci_layout "$socket" "$archive" "$work" 2>/dev/null; then
     tar -C "$work" -cf - . | images_import "$socket" -
@@ -73,6 +76,7 @@ load_archive() {
     images_import "$socket" "$archive"
   fi
   rm -rf "$work"
+  archive_digest "$archive" >"$(loaded_mark "$directory" "$archive")"
 }
 
 images_import() { ctr --address "$1" --namespace k8s.io images import "$2" >/dev/null; }

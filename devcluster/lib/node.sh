@@ -129,6 +129,6 @@ reclaimPolicy: Delete
 YAML
 }
 
-node_ready() { [[ $(kubectl get node "$NAME" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}' 2>/dev/null) == True ]]; }
+node_ready() { api_get "/api/v1/nodes/$NAME" | jq -e '.status.conditions[] | select(.type == "Ready").status == "True"' >/dev/null; }
 
-has_service_account() { kubectl get serviceaccount default >/dev/null 2>&1; }
+has_service_account() { api_get /api/v1/namespaces/default/serviceaccounts/default >/dev/null; }

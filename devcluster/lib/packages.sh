@@ -15,7 +15,7 @@ install_missing() {
     fail "apt-get could not install ${packages[*]}"
 }
 
-install_light_packages() { install_missing openssl=openssl curl=curl ss=iproute2 flock=util-linux; }
+install_light_packages() { install_missing openssl=openssl curl=curl ss=iproute2 flock=util-linux pgrep=procps; }
 
 install_node_packages() {
   install_light_packages

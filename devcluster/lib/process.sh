@@ -18,7 +18,8 @@ alive() { # file with a mark
 start() {
   local program=$1; shift
   printf '%q ' "$@" >"$RUN/commands/$program"
-  setsid "${ENTER[@]}" "$@" </dev/null >>"$RUN/log/$program.log" 2>&1 &
+  # A proxy of the machine's environment must not come between the programs of a cluster.
+  env -i PATH="$PATH" HOME="$HOME" setsid "${ENTER[@]}" "$@" </dev/null >>"$RUN/log/$program.log" 2>&1 &
   process_mark $! >"$RUN/pids/$program"
 }
 
