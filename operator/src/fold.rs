@@ -33,3 +33,6 @@ fn add(tokens: &mut Tokens, usage: &TokenUsage) {
     tokens.cache_read = tokens.cache_read.saturating_add(number(usage.cache_read_input_tokens));
     tokens.cache_creation = tokens.cache_creation.saturating_add(number(usage.cache_creation_input_tokens));
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,3 +200,6 @@ fn when(observed: &Observed, wanted: KomputerAgentStatus) -> (Option<KomputerAge
         _ => (Some(wanted), None),
     }
 }
+
+#[cfg(test)]
+mod tests;

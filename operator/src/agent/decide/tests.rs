@@ -1,0 +1,298 @@
+//! Each situation by its value.
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::core::v1::{
+        ContainerState, ContainerStateWaiting, ContainerStatus, PersistentVolumeClaim, Pod, PodCondition, PodStatus,
+    },
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+use komputer_crds::v1beta1::{
+    AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle, SecretKeyRef,
+    StatusConditions, Template,
+};
+use kube::{Resource, core::PartialObjectMeta};
+
+use super::*;
+use crate::{
+    fold::AgentSummary,
+    keys::{MasterKey, Sensitive},
+    settings::Settings,
+};
+
+fn world() -> Observed {
+    let mut agent = KomputerAgent::new("ada", KomputerAgentSpec::default());
+    agent.metadata.namespace = Some("team".into());
+    agent.metadata.uid = Some("u1".into());
+    agent.metadata.generation = Some(3);
+    Observed {
+        agent: Arc::new(agent),
+        template: Some(Resolved { template: Template::default(), key: ModelKey::Copied(Sensitive::new("k")) }),
+        pod: None,
+        volume: None,
+        namespace_is_prepared: true,
+        tasks: vec![],
+        summary: AgentSummary::default(),
+        settings: Arc::new(Settings {
+            namespace: "komputer-system".into(),
+            agent_image: "agent:1".into(),
+            agent_redis_address: "redis:6379".into(),
+        }),
+        master: MasterKey::new([7; 64]),
+        written: None,
+        now: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn change(observed: &mut Observed, change: impl FnOnce(&mut KomputerAgent)) {
+    change(Arc::make_mut(&mut observed.agent));
+}
+
+fn volume(observed: &Observed) -> Arc<PartialObjectMeta<PersistentVolumeClaim>> {
+    let mut volume = PartialObjectMeta::<PersistentVolumeClaim>::default();
+    volume.metadata.name = Some("ada".into());
+    volume.metadata.owner_references = observed.agent.controller_owner_ref(&()).map(|owner| vec![owner]);
+    Arc::new(volume)
+}
+
+/// The pod as it was created, without what the kubelet says.
+fn pod(observed: &Observed) -> Pod {
+    let resolved = observed.template.as_ref().unwrap();
+    let mut pod = build::pod(&observed.agent, resolved, &observed.settings, &observed.master);
+    pod.metadata.uid = Some("p1".into());
+    pod
+}
+
+fn ready(mut pod: Pod) -> Arc<Pod> {
+    let ready = PodCondition { type_: "Ready".into(), status: "True".into(), ..Default::default() };
+    pod.status =
+        Some(PodStatus { conditions: Some(vec![ready]), pod_ip: Some("10.0.0.9".into()), ..Default::default() });
+    Arc::new(pod)
+}
+
+fn task(name: &str, phase: TaskPhase) -> (Arc<KomputerTask>, TaskPhase) {
+    let spec = KomputerTaskSpec {
+        agent_ref: AgentRef { name: "ada".into() },
+        instructions: format!("do {name}"),
+        model: None,
+        max_cost_usd: Some("0.5".into()),
+        max_turns: None,
+        mode: None,
+        cancel: None,
+    };
+    let mut task = KomputerTask::new(name, spec);
+    task.metadata.uid = Some(format!("{name}-uid"));
+    task.status = Some(KomputerTaskStatus { phase: Some(phase), ..Default::default() });
+    (Arc::new(task), phase)
+}
+
+fn awake() -> Observed {
+    let mut observed = world();
+    observed.volume = Some(volume(&observed));
+    observed.pod = Some(ready(pod(&observed)));
+    observed
+}
+
+fn standing(plan: &Plan<KomputerAgentStatus>) -> (String, String, String) {
+    let condition = &plan.status.as_ref().unwrap().conditions()[0];
+    (condition.status.clone(), condition.reason.clone(), condition.message.clone())
+}
+
+fn kinds(plan: &Plan<KomputerAgentStatus>) -> Vec<&'static str> {
+    plan.apply
+        .iter()
+        .map(|child| match child {
+            Child::ServiceAccount(_) => "ServiceAccount",
+            Child::NetworkPolicy(_) => "NetworkPolicy",
+            Child::Volume(_) => "Volume",
+            Child::Secret(_) => "Secret",
+            Child::Pod(_) => "Pod",
+            Child::Task(_) => "Task",
+        })
+        .collect()
+}
+
+#[test]
+fn a_new_agent_gets_what_it_needs_and_the_pod_last() {
+    let mut observed = world();
+    observed.namespace_is_prepared = false;
+    change(&mut observed, |agent| agent.spec.instructions = Some("say hello".into()));
+    let plan = decide(&observed);
+    let expected = ["Task", "ServiceAccount", "NetworkPolicy", "NetworkPolicy", "Volume", "Secret", "Pod"];
+    assert_eq!(kinds(&plan), expected);
+    assert_eq!(standing(&plan).1, "Starting");
+}
+
+#[test]
+fn deciding_twice_about_a_settled_agent_changes_nothing() {
+    let mut observed = awake();
+    let first = decide(&observed);
+    assert_eq!((kinds(&first), &first.remove, &first.calls), (vec![], &vec![], &vec![]));
+    change(&mut observed, |agent| agent.status = first.status);
+    observed.now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1);
+    let second = decide(&observed);
+    assert_eq!(second, Plan { remove: vec![], apply: vec![], calls: vec![], status: None, again: None });
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let mut observed = world();
+    change(&mut observed, |agent| {
+        agent.spec.template_ref = Some(komputer_crds::v1beta1::TemplateRef { name: "big".into() });
+    });
+    observed.template = None;
+    let expected = "There is no KomputerAgentTemplate big in namespace team and no KomputerAgentClusterTemplate big; \
+                    create one or change spec.templateRef.name";
+    assert_eq!(standing(&decide(&observed)), ("Unknown".into(), "DependencyNotReady".into(), expected.into()));
+
+    let secret = SecretKeyRef { name: "claude".into(), key: "key".into() };
+    observed.template = Some(Resolved { template: Template::default(), key: ModelKey::Missing(secret) });
+    let plan = decide(&observed);
+    assert_eq!(kinds(&plan), Vec::<&str>::new());
+    assert!(standing(&plan).2.starts_with("Secret komputer-system/claude: key key is missing; create it"));
+
+    let mut observed = awake();
+    let mut lacking = Pod::clone(observed.pod.as_ref().unwrap());
+    let waiting = ContainerStateWaiting {
+        reason: Some("CreateContainerConfigError".into()),
+        message: Some("secret \"github\" not found".into()),
+    };
+    let state = ContainerState { waiting: Some(waiting), ..Default::default() };
+    let status = ContainerStatus { state: Some(state), ..Default::default() };
+    lacking.status = Some(PodStatus { container_statuses: Some(vec![status]), ..Default::default() });
+    observed.pod = Some(Arc::new(lacking));
+    let plan = decide(&observed);
+    assert_eq!(kinds(&plan), ["Secret"], "our own Secret is the one we can bring back");
+    assert!(standing(&plan).2.contains("secret \"github\" not found"));
+}
+
+#[test]
+fn tasks_are_handed_over_one_at_a_time_and_the_running_one_first() {
+    let mut observed = awake();
+    observed.tasks =
+        vec![task("a", TaskPhase::Succeeded), task("b", TaskPhase::Pending), task("c", TaskPhase::Running)];
+    let plan = decide(&observed);
+    let [Call::PutTask { pod, uid, request }] = &plan.calls[..] else { panic!("{:?}", plan.calls) };
+    assert_eq!((uid.as_str(), pod.ip.as_str(), pod.uid.as_str()), ("c-uid", "10.0.0.9", "p1"));
+    assert_eq!((request.instructions.as_str(), request.model.as_str()), ("do c", DEFAULT_MODEL));
+    assert_eq!(request.max_cost_usd.map(|cost| cost.to_string()).as_deref(), Some("0.5000"));
+    assert_eq!(standing(&plan).1, "Working");
+}
+
+#[test]
+fn a_cancelled_task_is_told_to_the_agent_or_never_begun() {
+    let mut observed = awake();
+    let mut running = task("a", TaskPhase::Running);
+    Arc::make_mut(&mut running.0).spec.cancel = Some(true);
+    observed.tasks = vec![running];
+    assert!(
+        matches!(&decide(&observed).calls[..], [Call::PutTask { .. }, Call::CancelTask { uid, .. }] if uid == "a-uid")
+    );
+
+    let mut pending = task("b", TaskPhase::Pending);
+    Arc::make_mut(&mut pending.0).spec.cancel = Some(true);
+    observed.tasks = vec![pending];
+    assert_eq!(decide(&observed).calls, []);
+}
+
+#[test]
+fn an_agent_that_sleeps_after_tasks_wakes_for_the_next() {
+    let mut observed = awake();
+    let lifecycle = Lifecycle { after_task: Some(AfterTask::Sleep) };
+    change(&mut observed, |agent| agent.spec.lifecycle = Some(lifecycle));
+    observed.tasks = vec![task("a", TaskPhase::Running)];
+    assert_eq!(decide(&observed).remove, []);
+    observed.tasks = vec![task("a", TaskPhase::Succeeded)];
+    let plan = decide(&observed);
+    assert_eq!(plan.remove, [Removal::Pod("ada".into())]);
+    assert_eq!((standing(&plan).0.as_str(), standing(&plan).1.as_str()), ("True", "Sleeping"));
+    observed.pod = None;
+    observed.tasks.push(task("b", TaskPhase::Pending));
+    assert_eq!(kinds(&decide(&observed)), ["Secret", "Pod"]);
+}
+
+#[test]
+fn suspending_and_finishing_remove_what_they_say() {
+    let mut observed = awake();
+    observed.tasks = vec![task("a", TaskPhase::Succeeded)];
+    change(&mut observed, |agent| agent.spec.suspend = Some(true));
+    let plan = decide(&observed);
+    assert_eq!((plan.remove.as_slice(), standing(&plan).1.as_str()), (&[Removal::Pod("ada".into())][..], "Suspended"));
+
+    let lifecycle = Lifecycle { after_task: Some(AfterTask::Delete) };
+    change(&mut observed, |agent| {
+        agent.spec.suspend = None;
+        agent.spec.lifecycle = Some(lifecycle);
+    });
+    let plan = decide(&observed);
+    assert_eq!(plan.remove, [Removal::Pod("ada".into()), Removal::Volume("ada".into())]);
+    assert_eq!(standing(&plan).1, "Finished");
+}
+
+#[test]
+fn a_changed_template_replaces_the_pod_between_tasks() {
+    let mut observed = awake();
+    observed.template.as_mut().unwrap().template.image = Some("agent:2".into());
+    observed.tasks = vec![task("a", TaskPhase::Running)];
+    assert_eq!(decide(&observed).remove, [], "a running task is not cut short");
+    observed.tasks.clear();
+    assert_eq!(decide(&observed).remove, [Removal::Pod("ada".into())]);
+
+    let mut observed = awake();
+    observed.template.as_mut().unwrap().key = ModelKey::Copied(Sensitive::new("rotated"));
+    assert_eq!(decide(&observed).remove, [Removal::Pod("ada".into())], "a rotated key too");
+}
+
+#[test]
+fn what_somebody_else_made_is_not_touched() {
+    let mut observed = awake();
+    let mut foreign = Pod::clone(observed.pod.as_ref().unwrap());
+    foreign.metadata.owner_references = None;
+    observed.pod = Some(Arc::new(foreign));
+    change(&mut observed, |agent| agent.spec.suspend = Some(true));
+    let plan = decide(&observed);
+    assert_eq!((plan.remove, plan.apply), (vec![], vec![]));
+    assert!(standing(&decide(&observed)).2.starts_with("Pod ada exists and belongs to somebody else"));
+}
+
+#[test]
+fn nothing_is_made_for_an_agent_that_goes() {
+    let mut observed = world();
+    change(&mut observed, |agent| agent.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH)));
+    let plan = decide(&observed);
+    assert_eq!((plan.remove.len(), plan.apply.len(), plan.calls.len()), (0, 0, 0));
+    assert_eq!(standing(&plan).1, "Deleting");
+}
+
+#[test]
+fn progress_is_written_every_five_seconds_and_an_end_at_once() {
+    let mut observed = awake();
+    observed.tasks = vec![task("a", TaskPhase::Running)];
+    let mut last = crate::fold::LastTaskSummary { uid: "a-uid".into(), phase: "Running".into(), ..Default::default() };
+    observed.summary.last_task = Some(last.clone());
+    let first = decide(&observed).status;
+    change(&mut observed, |agent| agent.status = first);
+    observed.written = Some(observed.now);
+    observed.now += jiff::SignedDuration::from_secs(2);
+    observed.summary.cursor = "5-0".parse().unwrap();
+    last.message = Some("Calling Bash".into());
+    observed.summary.last_task = Some(last.clone());
+    let plan = decide(&observed);
+    assert_eq!((plan.status, plan.again), (None, Some(Duration::from_secs(3))));
+    last.phase = "Succeeded".into();
+    observed.summary.last_task = Some(last);
+    observed.tasks = vec![task("a", TaskPhase::Succeeded)];
+    assert!(decide(&observed).status.is_some());
+}
+
+#[test]
+fn no_secret_is_in_a_pod_or_a_status() {
+    let observed = world();
+    let plan = decide(&observed);
+    let pod = plan.apply.iter().find_map(|child| if let Child::Pod(pod) = child { Some(pod) } else { None });
+    let text = serde_json::to_string(&(pod.unwrap(), plan.status)).unwrap();
+    for audience in [Audience::AgentHttp, Audience::Redis] {
+        assert!(!text.contains(observed.master.derive(audience, "u1").reveal()));
+    }
+}
