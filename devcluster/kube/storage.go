@@ -29,6 +29,7 @@ func newStorageCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			config.QPS, config.Burst = 200, 400
 			client, err := kubernetes.NewForConfig(config)
 			if err != nil {
 				return err

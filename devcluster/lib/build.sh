@@ -3,7 +3,7 @@
 
 readonly GO_FLAGS='-trimpath -ldflags'
 
-module_version() { awk -v module="$1" '$1 == module && $2 ~ /^v/ {print $2; exit}' "$HERE/$2/go.mod"; }
+module_version() { sed -nE "s#^(require)?[[:space:]]*$1 (v[^ ]+)( // indirect)?\$#\2#p" "$HERE/$2/go.mod"; }
 
 linker_flags() { # program
   echo -n "-s -w"
@@ -46,6 +46,7 @@ build_program_locked() { # target program title duration
   with_progress "building $3, $4" "${target%/*}.log" \
     env -C "$HERE/$program" CGO_ENABLED=0 go build -trimpath -ldflags "$(linker_flags "$program")" -o "$target.partial" .
   mv "$target.partial" "$target"
+  find "$CACHE" -mindepth 2 -maxdepth 2 -name "$program" -mtime +30 -delete
   rm -f "${target%/*}.log"
 }
 

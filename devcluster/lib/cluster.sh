@@ -1,14 +1,6 @@
 # shellcheck shell=bash
 # A cluster as a whole: up, down, status.
 
-running() { [[ -e $RUN/ready ]] && all_alive; }
-
-all_alive() {
-  local file
-  [[ -e $RUN/light ]] || alive "$RUN/node" || return 1
-  for file in "$RUN"/pids/*; do alive "$file" || return 1; done
-}
-
 # Loads what a running cluster is made of into the settings.
 require_cluster() {
   [[ -e $RUN/ready ]] || fail "no cluster '$NAME' runs; start it with: devcluster up --name $NAME"
@@ -21,7 +13,10 @@ require_cluster() {
 
 up_light() { # manager
   local manager=$1
-  ! runs_already || return 0
+  if revive light; then
+    [[ -z $manager || -e $RUN/commands/kube-controller-manager ]] || start_controller_manager
+    return
+  fi
   build light
   down
   SECONDS=0
@@ -33,20 +28,22 @@ up_light() { # manager
   announce
 }
 
-up_full() { # archives
+up_full() { # internet archives
+  local internet=$1; shift
   [[ $EUID -eq 0 ]] || fail "a full cluster needs root for its namespaces; --light does not"
-  if runs_already; then
-    require_cluster
+  if revive ''; then
     load_image "$@"
     return
   fi
   build
+  [[ -z $internet ]] || install_missing slirp4netns=slirp4netns
   fill_image_store "$(base_images)" "$@"
   down
   SECONDS=0
   # A containerd of a few hundred pods needs more files than a login has.
   ulimit -n "$(ulimit -Hn)"
   claim ''
+  [[ -z $internet ]] || touch "$RUN/internet"
   create_node
   join_network
   create_cgroups
@@ -69,8 +66,18 @@ up_full() { # archives
   announce
 }
 
-runs_already() {
-  wait_for_other_up && running || return
+# Succeeds where the cluster is there already; what has died of it is started again.
+revive() { # light or nothing
+  local file
+  wait_for_other_up || fail "cluster '$NAME' is being started by another devcluster for more than two minutes"
+  [[ -e $RUN/ready ]] && { [[ -e $RUN/light ]] || alive "$RUN/node"; } || return
+  [[ -n $1 || ! -e $RUN/light ]] || fail "cluster '$NAME' is a light one; take another --name, or devcluster down first"
+  [[ -z $1 || -e $RUN/light ]] || fail "cluster '$NAME' is a full one; take another --name, or devcluster down first"
+  require_cluster
+  for file in "$RUN"/pids/*; do
+    if ! alive "$file"; then echo "starting ${file##*/} again"; start_again "${file##*/}"; fi
+  done
+  wait_for_apiserver
   echo "cluster '$NAME' runs already: KUBECONFIG=$RUN/kubeconfig"
 }
 
@@ -120,6 +127,8 @@ down() {
       for file in "$RUN"/pids/*; do [[ ! -e $file ]] || kill_marked "$file"; done
     else
       if alive "$RUN/node"; then enter_node; kill_marked "$RUN/node"; fi
+      ENTER=()
+      [[ ! -e $RUN/internet ]] || kill_marked "$RUN/internet"
       remove_cgroups
     fi
   fi

@@ -23,11 +23,20 @@ join_network() {
     ip link set lo up
     ip address add $API_ADDRESS/24 dev eth0
     ip link set eth0 up
-    ip route add default via $HOST_ADDRESS
     echo 1 >/proc/sys/net/ipv4/ip_forward"
   ip route add "$PODS" via "$API_ADDRESS"
   ip route add "$SERVICES" via "$API_ADDRESS"
+  if [[ -e $RUN/internet ]]; then join_internet; else "${ENTER[@]}" ip route add default via "$HOST_ADDRESS"; fi
 }
+
+# A network stack in user space, so that the machine neither forwards nor translates addresses.
+join_internet() {
+  setsid slirp4netns --configure --mtu=65520 --disable-host-loopback "$NODE_PID" tap0 </dev/null >"$RUN/log/internet.log" 2>&1 &
+  process_mark $! >"$RUN/internet"
+  wait_until 10 has_internet || fail "the way to the internet did not come up: $(cat "$RUN/log/internet.log")"
+  "${ENTER[@]}" iptables -t nat -A POSTROUTING -s "$PODS" -o tap0 -j MASQUERADE
+}
+has_internet() { [[ -n $("${ENTER[@]}" ip route show default) ]]; }
 
 # Point-to-point links need no bridge, hence no bridge netfilter in the kernel.
 write_cni_config() {

@@ -95,6 +95,7 @@ start_dns() {
     kubeconfig $RUN/kubeconfig
   }
   cache 5
+$([[ ! -e $RUN/internet ]] || echo "  forward . $INTERNET_DNS")
 }
 COREFILE
   start coredns "$(program coredns)" -conf "$RUN/etc/Corefile"

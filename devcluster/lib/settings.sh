@@ -34,4 +34,6 @@ use_index() {
     LINK=komputer$INDEX
   fi
 }
+# Where slirp4netns answers for the machine's name servers.
+readonly INTERNET_DNS=10.0.2.3
 readonly FULL_CLUSTERS=16 LIGHT_CLUSTERS=3000
