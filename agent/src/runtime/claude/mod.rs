@@ -1,0 +1,172 @@
+//! Claude Code, one process a task, spoken to over its stream-json protocol.
+mod command;
+mod frames;
+mod lines;
+mod mapping;
+mod process;
+mod transcript;
+
+use std::{collections::VecDeque, io, path::PathBuf, sync::Arc, time::Duration};
+
+use rustix::process::Signal as Kill;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub(crate) use command::{Conversation, Installation};
+use frames::{ControlResponse, Frame};
+use mapping::Mapping;
+use process::{Output, Process};
+pub(crate) use transcript::{Standing, Transcript};
+
+use super::{Signal, Turn};
+use crate::children::Children;
+
+/// A running Claude Code.
+#[derive(Debug)]
+pub(crate) struct Claude {
+    process: Process,
+    mapping: Mapping,
+    signals: VecDeque<Signal>,
+    children: Arc<Children>,
+}
+
+/// It could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start {path}: {source}; the agent's image must hold Claude Code there")]
+pub(crate) struct StartError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// How to end it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It has nothing left to do: end its input and let it save its state.
+    Finished,
+    /// Stop in the middle, so that it can go on later. An interrupt would count as an answer.
+    Suspend,
+}
+
+/// Signals sent, and how long each is given.
+const LADDER: [(Option<Kill>, Duration); 4] = [
+    (None, Duration::from_secs(5)),
+    (Some(Kill::INT), Duration::from_secs(2)),
+    (Some(Kill::TERM), Duration::from_secs(3)),
+    (Some(Kill::KILL), Duration::from_secs(2)),
+];
+
+const INITIALIZE: &str = "initialize";
+const INTERRUPT: &str = "interrupt";
+
+impl Claude {
+    /// Starts Claude Code. It is ready for a prompt after [`Signal::Initialized`].
+    pub(crate) fn start(
+        installation: &Installation,
+        children: &Arc<Children>,
+        conversation: Conversation,
+        model: &str,
+        system_prompt: Option<&str>,
+    ) -> Result<Self, StartError> {
+        let mut command = installation.command(conversation, model);
+        let process = Process::start(children, &mut command)
+            .map_err(|source| StartError { path: installation.claude.clone(), source })?;
+        let claude =
+            Self { process, mapping: Mapping::default(), signals: VecDeque::new(), children: children.clone() };
+        claude.request(INITIALIZE, &json!({
+            "subtype": "initialize", "hooks": null, "systemPromptSnapshot": false, "appendSystemPrompt": system_prompt,
+        }));
+        Ok(claude)
+    }
+
+    /// Asks it something. Its text is taken as it is: no slash command, no `@file`.
+    pub(crate) fn prompt(&self, text: &str, uuid: Uuid) {
+        self.write(&json!({
+            "type": "user", "message": {"role": "user", "content": text}, "uuid": uuid,
+            "parent_tool_use_id": null, "session_id": "", "client_composed": true,
+        }));
+    }
+
+    /// Stops the turn it is in.
+    pub(crate) fn interrupt(&self) {
+        self.request(INTERRUPT, &json!({"subtype": "interrupt", "cancel_queued": true}));
+    }
+
+    /// What it tells next; [`Signal::Exited`] for ever once it has ended. May be dropped while it waits.
+    pub(crate) async fn next(&mut self) -> Signal {
+        loop {
+            if let Some(signal) = self.signals.pop_front() {
+                return signal;
+            }
+            match self.process.next().await {
+                Ok(Output::Line(line)) => match serde_json::from_slice(&line) {
+                    Ok(frame) => self.take(frame),
+                    Err(error) => tracing::debug!(%error, "Claude Code wrote a line that is no frame"),
+                },
+                Ok(Output::Ended(code)) => return Signal::Exited { code, stderr: self.process.stderr() },
+                Err(error) => {
+                    tracing::error!(%error, "Claude Code's output cannot be read");
+                    self.process.kill(Kill::KILL);
+                    return Signal::Exited { code: -1, stderr: error.to_string() };
+                }
+            }
+        }
+    }
+
+    /// Ends it and everything it started.
+    pub(crate) async fn end(mut self, how: End) {
+        let rungs = match how {
+            End::Finished => &LADDER[..],
+            End::Suspend => &LADDER[2..],
+        };
+        self.process.close_input();
+        for (signal, patience) in rungs {
+            if let Some(signal) = signal {
+                self.process.kill(*signal);
+            }
+            if tokio::time::timeout(*patience, self.exited()).await.is_ok() {
+                break;
+            }
+        }
+        self.children.kill_all().await;
+    }
+
+    async fn exited(&mut self) {
+        while !matches!(self.next().await, Signal::Exited { .. }) {}
+    }
+
+    fn take(&mut self, frame: Frame) {
+        match frame {
+            // Silence would hang the turn.
+            Frame::ControlRequest { request_id, request } => self.refuse(&request_id, &request.subtype),
+            Frame::ControlResponse { response } if response.request_id == INITIALIZE => {
+                self.signals.extend(initialized(response));
+            }
+            frame => self.signals.extend(self.mapping.map(frame)),
+        }
+    }
+
+    /// Nothing that Claude Code asks for was offered to it.
+    fn refuse(&self, request_id: &str, subtype: &str) {
+        let error = format!("{subtype} is not supported");
+        self.write(&json!({
+            "type": "control_response",
+            "response": {"subtype": "error", "request_id": request_id, "error": error},
+        }));
+    }
+
+    fn request(&self, id: &str, request: &Value) {
+        self.write(&json!({"type": "control_request", "request_id": id, "request": request}));
+    }
+
+    fn write(&self, frame: &Value) {
+        self.process.write(format!("{frame}\n").into_bytes());
+    }
+}
+
+fn initialized(response: ControlResponse) -> Vec<Signal> {
+    if response.subtype == "success" {
+        return vec![Signal::Initialized];
+    }
+    let text = response.error.unwrap_or_else(|| "Claude Code refused to initialize".into());
+    vec![Signal::Turn(Turn { text, ..Turn::default() }), Signal::Idle]
+}

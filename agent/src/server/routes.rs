@@ -1,0 +1,149 @@
+use hyper::{Method, Request, StatusCode, body::Incoming, header};
+use komputer_events::task::{AgentStatus, TaskRequest};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Answer, Server};
+use crate::{
+    http::{self, BodyError},
+    tasks::{InvalidUid, QueueError, TaskUid},
+};
+
+/// Bytes of a request.
+const BODY: usize = 1 << 20;
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("unauthorized")]
+    Unauthorized,
+    #[error("there is nothing at {0}")]
+    NotFound(String),
+    #[error("{0} is not allowed here")]
+    Method(Method),
+    #[error(transparent)]
+    Uid(#[from] InvalidUid),
+    #[error("the body is not a task: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("{field} {problem}")]
+    Field { field: &'static str, problem: &'static str },
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NotFound(_) | Self::Queue(QueueError::Unknown(_)) => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Uid(_) | Self::Json(_) | Self::Field { .. } | Self::Body(BodyError::Broken(_)) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Body(BodyError::TooLong(_)) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
+            Self::Queue(QueueError::Conflict(_)) => StatusCode::CONFLICT,
+            Self::Queue(QueueError::Full) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Queue(QueueError::Store(_) | QueueError::Journal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl Server {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        self.route(request).await.unwrap_or_else(|refusal| {
+            let status = refusal.status();
+            if status.is_server_error() {
+                tracing::error!(error = &refusal as &dyn std::error::Error, "a request failed");
+            }
+            json_answer(status, &json!({"error": refusal.to_string()}))
+        })
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+        let path = request.uri().path().to_owned();
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        // A server that answers can accept tasks: it starts last, and does not need Redis for it.
+        if matches!(segments[..], ["healthz" | "readyz"]) {
+            return Ok(text_answer("ok\n".into()));
+        }
+        if !self.is_allowed(&request) {
+            return Err(Refusal::Unauthorized);
+        }
+        let method = request.method().clone();
+        match (method, &segments[..]) {
+            (Method::PUT, ["v1", "tasks", uid]) => self.put_task(uid.parse()?, request.into_body()).await,
+            (Method::POST, ["v1", "tasks", uid, "cancel"]) => self.cancel_task(&uid.parse()?),
+            (Method::GET, ["v1", "status"]) => Ok(json_answer(StatusCode::OK, &self.status())),
+            (Method::GET, ["metrics"]) => Ok(text_answer(self.metrics())),
+            (method, ["v1", "tasks", _] | ["v1", "tasks", _, "cancel"] | ["v1", "status"] | ["metrics"]) => {
+                Err(Refusal::Method(method))
+            }
+            _ => Err(Refusal::NotFound(path)),
+        }
+    }
+
+    async fn put_task(&self, uid: TaskUid, body: Incoming) -> Result<Answer, Refusal> {
+        let request: TaskRequest = serde_json::from_slice(&http::read(body, BODY).await?)?;
+        check(&request)?;
+        self.queue.submit(uid, request)?;
+        Ok(accepted())
+    }
+
+    fn cancel_task(&self, uid: &TaskUid) -> Result<Answer, Refusal> {
+        self.queue.cancel(uid)?;
+        Ok(accepted())
+    }
+
+    fn status(&self) -> AgentStatus {
+        let overview = self.queue.overview();
+        AgentStatus {
+            running: overview.running.map(|uid| uid.to_string()),
+            queued: overview.waiting.iter().map(ToString::to_string).collect(),
+            unpublished: self.journal.unpublished(),
+        }
+    }
+
+    fn metrics(&self) -> String {
+        let status = self.status();
+        let gauge =
+            |name: &str, help: &str, value: u64| format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n");
+        [
+            gauge("komputer_agent_tasks_running", "Tasks being worked on.", u64::from(status.running.is_some())),
+            gauge("komputer_agent_tasks_waiting", "Accepted tasks that wait.", status.queued.len() as u64),
+            gauge("komputer_agent_events_unpublished", "Events that Redis has not acknowledged.", status.unpublished),
+        ]
+        .concat()
+    }
+}
+
+/// What the type of a request does not say.
+fn check(request: &TaskRequest) -> Result<(), Refusal> {
+    let required = [("instructions", &request.instructions), ("model", &request.model)];
+    for (field, value) in required {
+        if value.trim().is_empty() {
+            return Err(Refusal::Field { field, problem: "is empty" });
+        }
+    }
+    if request.max_turns == Some(0) {
+        return Err(Refusal::Field { field: "maxTurns", problem: "is 0: a task needs at least one call to the model" });
+    }
+    Ok(())
+}
+
+fn accepted() -> Answer {
+    json_answer(StatusCode::ACCEPTED, &json!({}))
+}
+
+fn json_answer(status: StatusCode, value: &impl Serialize) -> Answer {
+    let mut answer = Answer::new(http::full(serde_json::to_vec(value).unwrap_or_default()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    answer
+}
+
+fn text_answer(text: String) -> Answer {
+    Answer::new(http::full(text))
+}

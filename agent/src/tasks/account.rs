@@ -1,0 +1,58 @@
+//! The running task's account: every event of the task goes through it, so it always knows what the task has used up.
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use komputer_events::{Body, task::TaskRequest};
+use tokio_util::sync::CancellationToken;
+
+use super::{reason::Reason, store::TaskUid, tally::Tally};
+use crate::journal::{Journal, JournalError};
+
+/// One task's events and what they add up to.
+#[derive(Debug)]
+pub(crate) struct Account {
+    uid: TaskUid,
+    request: TaskRequest,
+    journal: Arc<Journal>,
+    tally: Mutex<Tally>,
+    refused: CancellationToken,
+}
+
+impl Account {
+    pub(crate) fn new(uid: TaskUid, request: TaskRequest, tally: Tally, journal: Arc<Journal>) -> Self {
+        Self { uid, request, journal, tally: Mutex::new(tally), refused: CancellationToken::new() }
+    }
+
+    /// Writes down what happened.
+    pub(crate) fn say(&self, body: Body) -> Result<(), JournalError> {
+        let mut tally = self.lock();
+        let event = self.journal.append(Some(self.uid.as_str()), body)?;
+        tally.fold(&event);
+        Ok(())
+    }
+
+    /// What the task has used up.
+    pub(crate) fn tally(&self) -> Tally {
+        self.lock().clone()
+    }
+
+    /// What was asked for.
+    pub(crate) fn request(&self) -> &TaskRequest {
+        &self.request
+    }
+
+    /// Why the task may not call the model now, if so; from then on [`Self::refused`] returns.
+    pub(crate) fn refuse_if_exhausted(&self) -> Option<(Reason, String)> {
+        let exhausted = self.lock().exhausted(&self.request)?;
+        self.refused.cancel();
+        Some(exhausted)
+    }
+
+    /// Returns once the task was refused a call to the model.
+    pub(crate) async fn refused(&self) {
+        self.refused.cancelled().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,15 @@
+//! Tasks: accepted durably, worked on one at a time, each ended by exactly one event.
+mod account;
+mod deltas;
+mod progress;
+mod queue;
+mod reason;
+mod run;
+mod store;
+mod tally;
+mod worker;
+
+pub(crate) use account::Account;
+pub(crate) use queue::{Queue, QueueError};
+pub(crate) use store::{InvalidUid, Store, TaskUid};
+pub(crate) use worker::Worker;

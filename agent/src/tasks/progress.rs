@@ -1,0 +1,135 @@
+//! When a task is over. A result is not the end: what runs in the background may bring another.
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::reason::Reason;
+use crate::runtime::{Signal, Turn};
+
+/// How long background work may go on after the last turn.
+const BACKGROUND: Duration = Duration::from_mins(15);
+
+/// How a task ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It did what it was asked.
+    Completed(Turn),
+    /// Somebody cancelled it.
+    Cancelled,
+    /// It failed.
+    Failed(Reason, String),
+    /// It has not ended: the process is to stop, and the task goes on when it starts again.
+    Suspended,
+}
+
+/// How far a task is, from what its runtime tells.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    turn: Option<Turn>,
+    background: usize,
+    idle_since: Option<Instant>,
+    /// Whether a turn has begun.
+    pub(super) has_begun: bool,
+}
+
+impl Progress {
+    /// Takes a signal into account, and says how the task ended if it has.
+    pub(super) fn on(&mut self, signal: &Signal, now: Instant) -> Option<Ending> {
+        match signal {
+            Signal::Running => (self.has_begun, self.idle_since) = (true, None),
+            Signal::Idle => self.idle_since = Some(now),
+            Signal::Background(count) => self.background = *count,
+            Signal::Turn(turn) => self.turn = Some(turn.clone()),
+            Signal::AuthenticationFailed(words) => {
+                return Some(Ending::Failed(Reason::AuthenticationFailed, words.clone()));
+            }
+            Signal::Exited { code, stderr } => return Some(self.exited(*code, stderr)),
+            Signal::Say(_) | Signal::Delta(_) | Signal::Initialized => {}
+        }
+        self.idle_since.filter(|_| self.background == 0)?;
+        self.turn.clone().map(ending)
+    }
+
+    /// When waiting for background work ends, if it is waited for.
+    pub(super) fn background_ends(&self) -> Option<Instant> {
+        self.idle_since.filter(|_| self.background > 0).map(|since| since + BACKGROUND)
+    }
+
+    /// The ending where background work did not end in time.
+    pub(super) fn background_timeout(&self) -> Ending {
+        let words = format!("{} processes in the background still run after {BACKGROUND:?}", self.background);
+        Ending::Failed(Reason::BackgroundTimeout, words)
+    }
+
+    fn exited(&self, code: i32, stderr: &str) -> Ending {
+        if let Some(turn) = &self.turn {
+            return ending(turn.clone());
+        }
+        let words = format!("Claude Code ended with {code} and without a result: {stderr}");
+        Ending::Failed(Reason::RuntimeFailed, words.trim_end_matches([':', ' ']).to_owned())
+    }
+}
+
+fn ending(turn: Turn) -> Ending {
+    match turn.api_status {
+        _ if turn.succeeded => Ending::Completed(turn),
+        Some(401 | 403) => Ending::Failed(Reason::AuthenticationFailed, turn.text),
+        _ if turn.is_api_error => Ending::Failed(Reason::ApiError, turn.text),
+        _ => Ending::Failed(Reason::RuntimeFailed, turn.text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turn(text: &str, succeeded: bool) -> Turn {
+        Turn { succeeded, text: text.into(), ..Turn::default() }
+    }
+
+    fn ending_after(signals: impl IntoIterator<Item = Signal>) -> Option<Ending> {
+        let (mut progress, now) = (Progress::default(), Instant::now());
+        signals.into_iter().find_map(|signal| progress.on(&signal, now))
+    }
+
+    #[tokio::test]
+    async fn a_task_is_over_when_idle_after_a_result() {
+        let done = turn("done", true);
+        assert_eq!(ending_after([Signal::Running, Signal::Idle]), None);
+        assert_eq!(ending_after([Signal::Running, Signal::Turn(done.clone())]), None);
+        let signals = [Signal::Running, Signal::Turn(done.clone()), Signal::Idle];
+        assert_eq!(ending_after(signals), Some(Ending::Completed(done)));
+    }
+
+    #[tokio::test]
+    async fn background_work_is_waited_for_and_its_result_counts() {
+        let (mut progress, now) = (Progress::default(), Instant::now());
+        let first = [Signal::Running, Signal::Background(1), Signal::Turn(turn("waiting", true)), Signal::Idle];
+        assert!(first.iter().all(|signal| progress.on(signal, now).is_none()));
+        assert_eq!(progress.background_ends(), Some(now + BACKGROUND));
+        let second = [Signal::Running, Signal::Background(0), Signal::Turn(turn("done", true))];
+        assert!(second.iter().all(|signal| progress.on(signal, now).is_none()));
+        assert_eq!(progress.background_ends(), None);
+        assert_eq!(progress.on(&Signal::Idle, now), Some(Ending::Completed(turn("done", true))));
+    }
+
+    #[tokio::test]
+    async fn failures_have_a_reason() {
+        let failed = |turn| match ending_after([Signal::Running, Signal::Turn(turn), Signal::Idle]) {
+            Some(Ending::Failed(reason, _)) => reason,
+            other => panic!("{other:?}"),
+        };
+        let refused = |status| Turn { api_status: Some(status), is_api_error: true, ..turn("API Error", false) };
+        assert_eq!(failed(refused(400)), Reason::ApiError);
+        assert_eq!(failed(refused(401)), Reason::AuthenticationFailed);
+        assert_eq!(failed(Turn { is_api_error: true, ..turn("no connection", false) }), Reason::ApiError);
+        assert_eq!(failed(turn("no conversation found", false)), Reason::RuntimeFailed);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ends_early_has_failed() {
+        let exit = Signal::Exited { code: 137, stderr: String::new() };
+        let words = "Claude Code ended with 137 and without a result".to_owned();
+        assert_eq!(ending_after([Signal::Running, exit]), Some(Ending::Failed(Reason::RuntimeFailed, words)));
+    }
+}

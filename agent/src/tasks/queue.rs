@@ -1,0 +1,197 @@
+//! Which task is next, what was promised, and what is over.
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use komputer_events::{Body, task::TaskRequest};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    store::{Record, Store, StoreError, TaskUid, Work},
+    tally::Tally,
+};
+use crate::journal::{Journal, JournalError};
+
+/// Tasks that wait; one more is refused.
+const WAITING: usize = 100;
+
+/// The accepted tasks that have not ended.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    store: Store,
+    journal: Arc<Journal>,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<(TaskUid, Work)>,
+    running: Option<(TaskUid, CancellationToken)>,
+    /// The order of the next task.
+    next: u64,
+}
+
+/// A task to work on.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(super) uid: TaskUid,
+    pub(super) work: Work,
+    /// It is to end as soon as possible.
+    pub(super) cancelled: CancellationToken,
+}
+
+/// Why a request about a task is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum QueueError {
+    #[error("task {0} was accepted before with another request: a task cannot change, send it under a uid of its own")]
+    Conflict(TaskUid),
+    #[error("{WAITING} tasks wait already: try again when one has ended")]
+    Full,
+    #[error("there is no task {0}")]
+    Unknown(TaskUid),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// What a client is told about the queue.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Overview {
+    pub(crate) running: Option<TaskUid>,
+    pub(crate) waiting: Vec<TaskUid>,
+}
+
+impl Queue {
+    /// Takes up the tasks an earlier process left, and settles those whose end it did not come to note.
+    pub(crate) fn open(store: Store, journal: Arc<Journal>) -> Result<Self, QueueError> {
+        let queue = Self { store, journal, state: Mutex::default(), changed: Notify::new() };
+        for (uid, mut work) in queue.store.load()? {
+            queue.lock().next = work.order + 1;
+            queue.catch_up(&uid, &mut work.tally)?;
+            if work.tally.ended {
+                queue.settle(&uid)?;
+            } else if work.cancelled {
+                queue.end(&uid, cancelled())?;
+            } else {
+                queue.lock().waiting.push_back((uid, work));
+            }
+        }
+        Ok(queue)
+    }
+
+    /// Accepts a task for good. The same task again changes nothing.
+    pub(crate) fn submit(&self, uid: TaskUid, request: TaskRequest) -> Result<(), QueueError> {
+        if let Some(known) = self.store.get(&uid)? {
+            return if known.is_of(&request) { Ok(()) } else { Err(QueueError::Conflict(uid)) };
+        }
+        let mut state = self.lock();
+        if state.waiting.len() >= WAITING {
+            return Err(QueueError::Full);
+        }
+        let work = Work::new(state.next, request);
+        self.store.put(&uid, &Record::of(work.clone()))?;
+        state.next += 1;
+        state.waiting.push_back((uid, work));
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Ends a task early. Without effect on one that has ended.
+    pub(crate) fn cancel(&self, uid: &TaskUid) -> Result<(), QueueError> {
+        let mut record = self.store.get(uid)?.ok_or_else(|| QueueError::Unknown(uid.clone()))?;
+        let mut state = self.lock();
+        let waiting = state.waiting.iter().position(|(waiting, _)| waiting == uid);
+        if let Some(index) = waiting {
+            state.waiting.remove(index);
+            drop(state);
+            return self.end(uid, cancelled());
+        }
+        let running = state.running.as_ref().filter(|(running, _)| running == uid);
+        if let (Some((_, cancelled)), Some(work)) = (running, &mut record.work) {
+            work.cancelled = true;
+            self.store.put(uid, &record)?;
+            cancelled.cancel();
+        }
+        Ok(())
+    }
+
+    /// Waits for a task and takes it.
+    pub(crate) async fn next(&self) -> Job {
+        loop {
+            if let Some(job) = self.take() {
+                return job;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    fn take(&self) -> Option<Job> {
+        let mut state = self.lock();
+        let (uid, work) = state.waiting.pop_front()?;
+        let cancelled = CancellationToken::new();
+        state.running = Some((uid.clone(), cancelled.clone()));
+        Some(Job { uid, work, cancelled })
+    }
+
+    /// Remembers what a task has used up, so that it need not be found in the journal.
+    pub(super) fn checkpoint(&self, uid: &TaskUid, tally: &Tally) -> Result<(), QueueError> {
+        let Some(mut record) = self.store.get(uid)? else { return Ok(()) };
+        // A tally must never know of an event that the journal could lose.
+        self.journal.sync_now()?;
+        if let Some(work) = &mut record.work {
+            work.tally = tally.clone();
+            self.store.put(uid, &record)?;
+        }
+        Ok(())
+    }
+
+    /// Says how a task ended, and forgets it.
+    pub(super) fn end(&self, uid: &TaskUid, terminal: Body) -> Result<(), QueueError> {
+        self.journal.append(Some(uid.as_str()), terminal)?;
+        self.journal.sync_now()?;
+        self.settle(uid)
+    }
+
+    /// A task has ended, and its last event is in the journal.
+    fn settle(&self, uid: &TaskUid) -> Result<(), QueueError> {
+        if let Some(record) = self.store.get(uid)? {
+            self.store.put(uid, &Record { work: None, ..record })?;
+        }
+        let mut state = self.lock();
+        state.running.take_if(|(running, _)| running == uid);
+        Ok(())
+    }
+
+    /// The tasks there are.
+    pub(crate) fn overview(&self) -> Overview {
+        let state = self.lock();
+        Overview {
+            running: state.running.as_ref().map(|(uid, _)| uid.clone()),
+            waiting: state.waiting.iter().map(|(uid, _)| uid.clone()).collect(),
+        }
+    }
+
+    fn catch_up(&self, uid: &TaskUid, tally: &mut Tally) -> Result<(), JournalError> {
+        self.journal.replay(tally.seq, |event| {
+            if event.task.as_deref() == Some(uid.as_str()) {
+                tally.fold(&event);
+            }
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn cancelled() -> Body {
+    Body::TaskCancelled { reason: "cancelled by request".into() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,203 @@
+//! One task in one Claude Code process, from the prompt to the end.
+use std::{future::pending, time::Duration};
+
+use komputer_events::Body;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    account::Account,
+    deltas::Deltas,
+    progress::{Ending, Progress},
+    queue::{Queue, QueueError},
+    reason::Reason,
+    store::TaskUid,
+};
+use crate::{
+    journal::JournalError,
+    runtime::{Signal, claude::Claude},
+};
+
+/// How long Claude Code may take until it is ready for a prompt.
+const START: Duration = Duration::from_mins(1);
+/// How long a turn may take to stop once it is asked to.
+const INTERRUPT: Duration = Duration::from_secs(10);
+/// How long Claude Code may take, once ready, to take up the turn it is to go on with.
+const CONTINUE: Duration = Duration::from_secs(3);
+/// Events after which what the task has used up is remembered; far fewer than the journal keeps.
+const CHECKPOINT: u64 = 1_000;
+/// What it is told where it does not take up that turn by itself.
+const GO_ON: &str = "You were interrupted by a restart. Go on with what you were asked to do.";
+
+/// What is asked of Claude Code once it is ready.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ask {
+    /// The task's instructions, under that id.
+    Instructions(Uuid),
+    /// Nothing: it goes on by itself with what it was asked before.
+    Nothing,
+}
+
+/// What asks a task to end before it has.
+pub(super) struct Interruptions<'a> {
+    /// Somebody does not want it any more.
+    pub(super) cancelled: &'a CancellationToken,
+    /// The process is to stop.
+    pub(super) stop: &'a CancellationToken,
+}
+
+/// A task that is being worked on.
+pub(super) struct Run<'a> {
+    uid: &'a TaskUid,
+    account: &'a Account,
+    queue: &'a Queue,
+    progress: Progress,
+    deltas: Deltas,
+    /// How it ends once it has stopped, where it was asked to.
+    asked_to_end: Option<Ending>,
+    /// When waiting for what is awaited next is over.
+    deadline: Option<(Instant, Overdue)>,
+    checkpoint: u64,
+}
+
+/// What did not happen in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overdue {
+    Start,
+    Continue,
+    Interrupt,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(uid: &'a TaskUid, account: &'a Account, queue: &'a Queue) -> Self {
+        Self {
+            uid,
+            account,
+            queue,
+            progress: Progress::default(),
+            deltas: Deltas::default(),
+            asked_to_end: None,
+            deadline: None,
+            checkpoint: account.tally().seq,
+        }
+    }
+
+    /// Follows Claude Code until the task is over or the process is to stop.
+    pub(super) async fn follow(
+        mut self,
+        claude: &mut Claude,
+        ask: Ask,
+        interruptions: Interruptions<'_>,
+    ) -> Result<Ending, QueueError> {
+        self.deadline = Some((Instant::now() + START, Overdue::Start));
+        loop {
+            let may_be_asked = self.asked_to_end.is_none();
+            tokio::select! {
+                biased;
+                () = interruptions.stop.cancelled() => {
+                    self.flush()?;
+                    return Ok(Ending::Suspended);
+                }
+                () = interruptions.cancelled.cancelled(), if may_be_asked => self.ask_to_end(claude, Ending::Cancelled),
+                ending = self.refused(), if may_be_asked => self.ask_to_end(claude, ending),
+                signal = claude.next() => {
+                    if signal == Signal::Initialized {
+                        self.begin(claude, ask);
+                    }
+                    if let Some(ending) = self.on(signal)? {
+                        return Ok(ending);
+                    }
+                }
+                () = until(self.deltas.due()) => self.flush()?,
+                () = until(self.deadline.map(|(due, _)| due)) => {
+                    if let Some(ending) = self.overdue(claude) {
+                        return Ok(ending);
+                    }
+                }
+                () = until(self.progress.background_ends()) => return Ok(self.progress.background_timeout()),
+            }
+        }
+    }
+
+    fn begin(&mut self, claude: &Claude, ask: Ask) {
+        match ask {
+            Ask::Instructions(uuid) => {
+                claude.prompt(&self.account.request().instructions, uuid);
+                self.deadline = None;
+            }
+            Ask::Nothing => self.deadline = Some((Instant::now() + CONTINUE, Overdue::Continue)),
+        }
+    }
+
+    fn on(&mut self, signal: Signal) -> Result<Option<Ending>, QueueError> {
+        let now = Instant::now();
+        let ending = self.progress.on(&signal, now);
+        match signal {
+            Signal::Delta(piece) => {
+                if let Some(content) = self.deltas.push(&piece, now) {
+                    self.account.say(Body::TextDelta { content })?;
+                }
+            }
+            Signal::Say(body) => {
+                self.flush()?;
+                self.account.say(body)?;
+                self.remember()?;
+            }
+            _ => {}
+        }
+        if ending.is_some() {
+            self.flush()?;
+        }
+        Ok(ending.map(|ending| self.asked_to_end.take().unwrap_or(ending)))
+    }
+
+    fn ask_to_end(&mut self, claude: &Claude, ending: Ending) {
+        claude.interrupt();
+        self.asked_to_end = Some(ending);
+        self.deadline = Some((Instant::now() + INTERRUPT, Overdue::Interrupt));
+    }
+
+    /// How the task ends where it was refused another call to the model.
+    async fn refused(&self) -> Ending {
+        self.account.refused().await;
+        let (reason, words) = self.account.refuse_if_exhausted().unwrap_or((Reason::ApiError, String::new()));
+        Ending::Failed(reason, words)
+    }
+
+    fn overdue(&mut self, claude: &Claude) -> Option<Ending> {
+        match self.deadline.take()?.1 {
+            Overdue::Start => {
+                let words = format!("Claude Code was not ready for a prompt within {START:?}");
+                Some(Ending::Failed(Reason::RuntimeFailed, words))
+            }
+            Overdue::Continue if !self.progress.has_begun => {
+                claude.prompt(GO_ON, Uuid::new_v4());
+                None
+            }
+            Overdue::Continue => None,
+            Overdue::Interrupt => self.asked_to_end.take(),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), JournalError> {
+        self.deltas.take().map_or(Ok(()), |content| self.account.say(Body::TextDelta { content }))
+    }
+
+    fn remember(&mut self) -> Result<(), QueueError> {
+        let tally = self.account.tally();
+        if tally.seq >= self.checkpoint + CHECKPOINT {
+            self.queue.checkpoint(self.uid, &tally)?;
+            self.checkpoint = tally.seq;
+        }
+        Ok(())
+    }
+}
+
+/// Never, where there is nothing to wait for.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => sleep_until(due).await,
+        None => pending().await,
+    }
+}

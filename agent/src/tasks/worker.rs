@@ -1,0 +1,155 @@
+//! Works on one task after the other, each in a Claude Code process of its own.
+use std::{io, sync::Arc};
+
+use jiff::Timestamp;
+use komputer_events::{Body, Outcome, limits};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    account::Account,
+    progress::Ending,
+    queue::{Job, Queue, QueueError},
+    reason::Reason,
+    run::{Ask, Interruptions, Run},
+    store::TaskUid,
+};
+use crate::{
+    children::Children,
+    gateway::Desk,
+    journal::{Journal, JournalError},
+    runtime::{
+        Turn,
+        claude::{Claude, Conversation, End, Installation, Standing, Transcript},
+    },
+};
+
+/// Carries out the queue's tasks.
+pub(crate) struct Worker {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) desk: Arc<Desk>,
+    pub(crate) children: Arc<Children>,
+    pub(crate) installation: Installation,
+    /// Claude's session; every task of the agent is a turn in it.
+    pub(crate) session: Uuid,
+    /// Suspends the running task.
+    pub(crate) stop: CancellationToken,
+}
+
+/// The agent cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WorkError {
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("Claude's transcript cannot be read: {0}")]
+    Transcript(#[from] io::Error),
+}
+
+/// How a task is taken up.
+enum Beginning {
+    /// In a conversation, and with what is to be asked in it.
+    Ask(Conversation, Ask),
+    /// It was answered before the process died.
+    Answered(Turn),
+}
+
+impl Worker {
+    /// Works until it is told to stop.
+    pub(crate) async fn run(self) -> Result<(), WorkError> {
+        loop {
+            let job = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(()),
+                job = self.queue.next() => job,
+            };
+            self.work_on(job).await?;
+        }
+    }
+
+    async fn work_on(&self, job: Job) -> Result<(), WorkError> {
+        let Job { uid, work, cancelled } = job;
+        tracing::info!(task = %uid, name = work.request.name, "task begins");
+        let account = Arc::new(Account::new(uid.clone(), work.request, work.tally, self.journal.clone()));
+        self.desk.open(account.clone());
+        let ending = self.carry_out(&uid, &account, &cancelled).await;
+        // Nothing may be charged to a task after its last event.
+        self.desk.close().await;
+        let ending = ending?;
+        tracing::info!(task = %uid, ?ending, "task ends");
+        if let Some(terminal) = self.terminal(&account, ending) {
+            self.queue.end(&uid, terminal)?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(
+        &self,
+        uid: &TaskUid,
+        account: &Account,
+        cancelled: &CancellationToken,
+    ) -> Result<Ending, WorkError> {
+        let (conversation, ask) = match self.beginning(Uuid::new_v5(&self.session, uid.as_str().as_bytes()))? {
+            Beginning::Ask(conversation, ask) => (conversation, ask),
+            Beginning::Answered(turn) => return Ok(Ending::Completed(turn)),
+        };
+        let request = account.request();
+        account.say(Body::TaskStarted {
+            instructions: limits::cut(&request.instructions, limits::TEXT),
+            resuming_session: !matches!(conversation, Conversation::New(_)),
+            model: request.model.clone(),
+        })?;
+        let system_prompt = request.system_prompt.as_deref();
+        let started = Claude::start(&self.installation, &self.children, conversation, &request.model, system_prompt);
+        let mut claude = match started {
+            Ok(claude) => claude,
+            Err(error) => return Ok(Ending::Failed(Reason::RuntimeFailed, error.to_string())),
+        };
+        let interruptions = Interruptions { cancelled, stop: &self.stop };
+        let ending = Run::new(uid, account, &self.queue).follow(&mut claude, ask, interruptions).await;
+        let is_suspended = matches!(ending, Ok(Ending::Suspended));
+        claude.end(if is_suspended { End::Suspend } else { End::Finished }).await;
+        Ok(ending?)
+    }
+
+    fn beginning(&self, prompt: Uuid) -> Result<Beginning, WorkError> {
+        let Some(transcript) = Transcript::find(&self.installation.config, self.session)? else {
+            return Ok(Beginning::Ask(Conversation::New(self.session), Ask::Instructions(prompt)));
+        };
+        Ok(match transcript.standing(prompt)? {
+            Standing::Unseen => Beginning::Ask(Conversation::Resume(self.session), Ask::Instructions(prompt)),
+            Standing::Interrupted => Beginning::Ask(Conversation::Continue(self.session), Ask::Nothing),
+            Standing::Answered { text, stop_reason } => {
+                Beginning::Answered(Turn { succeeded: true, text, stop_reason, ..Turn::default() })
+            }
+        })
+    }
+
+    /// The event that ends the task, if it has ended.
+    fn terminal(&self, account: &Account, ending: Ending) -> Option<Body> {
+        match ending {
+            Ending::Completed(turn) => Some(Body::TaskCompleted(self.outcome(account, turn))),
+            Ending::Cancelled => Some(Body::TaskCancelled { reason: "cancelled by request".into() }),
+            Ending::Failed(reason, words) => {
+                let error = limits::cut(&words, limits::TEXT);
+                Some(Body::Error { error, reason: reason.as_str().into() })
+            }
+            Ending::Suspended => None,
+        }
+    }
+
+    fn outcome(&self, account: &Account, turn: Turn) -> Outcome {
+        let tally = account.tally();
+        let duration = tally.started.map(|started| Timestamp::now().duration_since(started).as_millis());
+        Outcome {
+            result: limits::cut(&turn.text, limits::TEXT),
+            duration_ms: duration.and_then(|duration| duration.try_into().ok()).unwrap_or_default(),
+            turns: tally.turns,
+            stop_reason: turn.stop_reason,
+            session_id: self.session.to_string(),
+            model: account.request().model.clone(),
+        }
+    }
+}
