@@ -1,0 +1,31 @@
+//! Measures komputer, each number beside its peer in one run. `make bench` prints the tables.
+mod agents;
+mod events;
+mod process;
+mod summary;
+
+use clap::{Parser, Subcommand};
+
+/// Measures komputer.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Applies agents and waits for their pods: the operator beside a bare client that writes the same objects.
+    Agents(agents::Arguments),
+    /// From an event's append to its frame on a socket.
+    Events(events::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    match Arguments::parse().what {
+        What::Agents(arguments) => agents::run(&arguments).await,
+        What::Events(arguments) => events::run(&arguments).await,
+    }
+}
