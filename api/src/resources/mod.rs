@@ -1,0 +1,10 @@
+//! What can be read, one file a resource: its shape, its filters and its routes.
+mod agents;
+pub(crate) mod events;
+pub(crate) mod namespaces;
+mod read;
+pub(crate) mod sockets;
+mod tasks;
+mod time;
+
+pub use read::{Filter, Readable, get, list};
