@@ -8,6 +8,7 @@ mod definitions;
 mod schema;
 pub mod v1alpha1;
 pub mod v1beta1;
+pub mod validate;
 
 pub use definitions::{DefinitionError, definitions, to_yaml};
 

@@ -1,2 +1,111 @@
-//! webhooks
-fn main() {}
+//! Serves komputer's webhooks.
+use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use clap::Parser;
+use komputer_telemetry::{Health, Registry};
+use komputer_webhooks::{
+    Metrics, References, Templates,
+    certificates::{Keeper, Lifetimes, Settings, Target},
+    routes,
+    tls::{HotCertificate, Limits, serve, server_config},
+};
+use kube::Client;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{self, SignalKind},
+    time,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const PROGRAM: &str = "komputer-webhooks";
+
+/// Conversion and admission webhooks of komputer.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The address that the apiserver calls.
+    #[arg(long, env = "KOMPUTER_WEBHOOKS_LISTEN", default_value = "0.0.0.0:8443")]
+    listen: SocketAddr,
+    /// The address of /healthz, /readyz and /metrics.
+    #[arg(long, env = "KOMPUTER_WEBHOOKS_HEALTH", default_value = "0.0.0.0:8080")]
+    health: SocketAddr,
+    /// The namespace of the Service and of the Secret with the certificates.
+    #[arg(long, env = "KOMPUTER_NAMESPACE", default_value = "komputer-system")]
+    namespace: String,
+    /// The Service's name.
+    #[arg(long, env = "KOMPUTER_WEBHOOKS_SERVICE", default_value = PROGRAM)]
+    service: String,
+    /// More host names or addresses for the certificate, where the apiserver calls by URL.
+    #[arg(long = "host", env = "KOMPUTER_WEBHOOKS_HOSTS", value_delimiter = ',')]
+    hosts: Vec<String>,
+    /// Seconds to go on serving after being told to stop, until no apiserver calls any more.
+    #[arg(long, env = "KOMPUTER_WEBHOOKS_LINGER_SECONDS", default_value_t = 10)]
+    linger_seconds: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    komputer_telemetry::init(PROGRAM);
+    _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let arguments = Arguments::parse();
+    let (health, registry) = (Health::default(), Registry::new(PROGRAM));
+    let metrics = Metrics::new(&registry);
+    let client = Client::try_default().await.context("no access to a cluster; set KUBECONFIG or run in a pod")?;
+
+    let served = Arc::new(HotCertificate::default());
+    let trusted = health.check("certificates");
+    let keeper = Keeper::new(client.clone(), certificates(&arguments), served.clone(), trusted, metrics.clone());
+    let (templates, watching_templates) = Templates::watch(&client);
+    let routes = routes(Arc::new(References::new(client, templates)), metrics);
+    let listener = TcpListener::bind(arguments.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}; choose another address with --listen", arguments.listen))?;
+    tracing::info!(address = %arguments.listen, "serving webhooks");
+
+    let serving = health.check("serving");
+    serving.pass();
+    let stop = async {
+        terminated().await;
+        serving.fail("stopping");
+        time::sleep(Duration::from_secs(arguments.linger_seconds)).await;
+    };
+    let endpoints = komputer_telemetry::serve(arguments.health, health.clone(), registry, pending());
+    tokio::select! {
+        () = serve(listener, server_config(served)?, routes, Limits::default(), stop) => Ok(()),
+        result = endpoints => result.context("health and metrics are not served"),
+        ended = tokio::spawn(keeper.run()) => bail!("the certificates are not kept any more: {ended:?}"),
+        ended = tokio::spawn(watching_templates) => bail!("templates are not watched any more: {ended:?}"),
+    }
+}
+
+fn certificates(arguments: &Arguments) -> Settings {
+    let Arguments { namespace, service, hosts, .. } = arguments;
+    let names = [format!("{service}.{namespace}.svc"), format!("{service}.{namespace}"), service.clone()];
+    Settings {
+        namespace: namespace.clone(),
+        names: names.into_iter().chain(hosts.iter().cloned()).collect(),
+        targets: vec![
+            Target::Definition("komputeragents.komputer.komputer.ai".into()),
+            Target::Configuration(PROGRAM.into()),
+        ],
+        lifetimes: Lifetimes::default(),
+        tick: Duration::from_mins(5),
+    }
+}
+
+/// Completes when the process is told to stop.
+async fn terminated() {
+    let signal = |kind| async move {
+        match unix::signal(kind) {
+            Ok(mut signal) => _ = signal.recv().await,
+            Err(_) => pending().await,
+        }
+    };
+    tokio::select! {
+        () = signal(SignalKind::terminate()) => {}
+        () = signal(SignalKind::interrupt()) => {}
+    }
+}
