@@ -72,8 +72,8 @@ impl Inbox {
         folded.get(agent).and_then(|folded| folded.tasks.get(task_uid)).cloned()
     }
 
-    /// Forgets an agent that is gone.
-    pub fn forget(&self, agent: &AgentId) {
+    /// Forgets an agent that is gone: the last words of its pod come when the object is no more.
+    fn forget(&self, agent: &AgentId) {
         self.folded.lock().unwrap_or_else(PoisonError::into_inner).remove(agent);
     }
 
@@ -105,7 +105,10 @@ impl Inbox {
 
     async fn read_on(&self, agent: &AgentId) -> Result<(), BusError> {
         let reference = ObjectRef::new(agent.name()).within(agent.namespace());
-        let Some(object) = self.agents.get(&reference) else { return Ok(()) };
+        let Some(object) = self.agents.get(&reference) else {
+            self.forget(agent);
+            return Ok(());
+        };
         let uid = object.uid().unwrap_or_default();
         let known = self.folded.lock().unwrap_or_else(PoisonError::into_inner).get(agent).cloned();
         let mut folded = known.filter(|folded| folded.uid == uid).unwrap_or_else(|| self.load(agent, &uid, &object));
