@@ -30,7 +30,12 @@ api_get() { # path
 
 apiserver_ready() { api_get /readyz >/dev/null; }
 
-wait_for_apiserver() { wait_until 60 apiserver_ready || fail "kube-apiserver is not ready after 60 s"; }
+wait_for_apiserver() {
+  wait_until 60 apiserver_ready_or_dead
+  alive "$RUN/pids/kube-apiserver" || fail "kube-apiserver has ended, see $RUN/log/kube-apiserver.log"
+  apiserver_ready || fail "kube-apiserver is not ready after 60 s, see $RUN/log/kube-apiserver.log"
+}
+apiserver_ready_or_dead() { apiserver_ready || dead "$RUN/pids/kube-apiserver"; }
 
 start_controller_manager() {
   write_kubeconfig kube-controller-manager "$RUN/etc/kube-controller-manager.kubeconfig"
