@@ -1,8 +1,8 @@
 //! How this process serves HTTP: a bounded number of connections, and none that waits for ever.
 use std::{convert::Infallible, future::Future, io, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, combinators::UnsyncBoxBody};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::Semaphore};
@@ -13,6 +13,8 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// How long a client may take to send a request's head, and then its body.
 const READ: Duration = Duration::from_secs(30);
+/// Bytes beyond a limit that are read and thrown away.
+const DISCARDED: usize = 8 << 20;
 /// How long to wait after the operating system refused a connection, as it does when files run out.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -73,12 +75,23 @@ pub(crate) enum BodyError {
 
 /// The whole body, if it is not longer than `limit` bytes.
 pub(crate) async fn read(body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
-    let collected = tokio::time::timeout(READ, Limited::new(body, limit).collect()).await;
-    match collected.map_err(|_| BodyError::TooSlow)? {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLong(limit)),
-        Err(error) => Err(BodyError::Broken(error.to_string())),
+    tokio::time::timeout(READ, read_up_to(body, limit)).await.map_err(|_| BodyError::TooSlow)?
+}
+
+/// A client that sends too much has to come to its end, or it does not see the answer; up to [`DISCARDED`] bytes.
+async fn read_up_to(mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
+    let (mut whole, mut length) = (BytesMut::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| BodyError::Broken(error.to_string()))?;
+        let Some(data) = frame.data_ref() else { continue };
+        length += data.len();
+        if length <= limit {
+            whole.extend_from_slice(data);
+        } else if length > limit + DISCARDED {
+            break;
+        }
     }
+    if length > limit { Err(BodyError::TooLong(limit)) } else { Ok(whole.freeze()) }
 }
 
 /// A body in one piece.

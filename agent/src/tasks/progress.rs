@@ -8,6 +8,8 @@ use crate::runtime::{Signal, Turn};
 
 /// How long background work may go on after the last turn.
 const BACKGROUND: Duration = Duration::from_mins(15);
+/// How long it may take, once background work has ended, until the turn begins that deals with it.
+const NOTICE: Duration = Duration::from_secs(5);
 
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(super) enum Ending {
 pub(super) struct Progress {
     turn: Option<Turn>,
     background: usize,
+    /// Whether background work has ended that no turn has dealt with yet.
+    has_news: bool,
     idle_since: Option<Instant>,
     /// Whether a turn has begun.
     pub(super) has_begun: bool,
@@ -36,9 +40,14 @@ impl Progress {
     /// Takes a signal into account, and says how the task ended if it has.
     pub(super) fn on(&mut self, signal: &Signal, now: Instant) -> Option<Ending> {
         match signal {
-            Signal::Running => (self.has_begun, self.idle_since) = (true, None),
+            Signal::Running => (self.has_begun, self.has_news, self.idle_since) = (true, false, None),
             Signal::Idle => self.idle_since = Some(now),
-            Signal::Background(count) => self.background = *count,
+            Signal::Background(count) => {
+                self.has_news |= *count < self.background;
+                self.background = *count;
+                // Waiting begins anew with whatever happens in the background.
+                self.idle_since = self.idle_since.map(|_| now);
+            }
             Signal::Turn(turn) => self.turn = Some(turn.clone()),
             Signal::AuthenticationFailed(words) => {
                 return Some(Ending::Failed(Reason::AuthenticationFailed, words.clone()));
@@ -46,19 +55,25 @@ impl Progress {
             Signal::Exited { code, stderr } => return Some(self.exited(*code, stderr)),
             Signal::Say(_) | Signal::Delta(_) | Signal::Initialized => {}
         }
-        self.idle_since.filter(|_| self.background == 0)?;
+        self.idle_since.filter(|_| self.background == 0 && !self.has_news)?;
         self.turn.clone().map(ending)
     }
 
-    /// When waiting for background work ends, if it is waited for.
-    pub(super) fn background_ends(&self) -> Option<Instant> {
-        self.idle_since.filter(|_| self.background > 0).map(|since| since + BACKGROUND)
+    /// When waiting for background work is over, if it is waited for.
+    pub(super) fn gives_up(&self) -> Option<Instant> {
+        let patience = if self.background > 0 { BACKGROUND } else { NOTICE };
+        self.idle_since.filter(|_| self.background > 0 || self.has_news).map(|since| since + patience)
     }
 
-    /// The ending where background work did not end in time.
-    pub(super) fn background_timeout(&self) -> Ending {
-        let words = format!("{} processes in the background still run after {BACKGROUND:?}", self.background);
-        Ending::Failed(Reason::BackgroundTimeout, words)
+    /// How the task ends where it was waited long enough.
+    pub(super) fn give_up(&self) -> Ending {
+        match &self.turn {
+            Some(turn) if self.background == 0 => ending(turn.clone()),
+            _ => {
+                let words = format!("{} processes in the background still run after {BACKGROUND:?}", self.background);
+                Ending::Failed(Reason::BackgroundTimeout, words)
+            }
+        }
     }
 
     fn exited(&self, code: i32, stderr: &str) -> Ending {
@@ -104,12 +119,18 @@ mod tests {
     #[tokio::test]
     async fn background_work_is_waited_for_and_its_result_counts() {
         let (mut progress, now) = (Progress::default(), Instant::now());
-        let first = [Signal::Running, Signal::Background(1), Signal::Turn(turn("waiting", true)), Signal::Idle];
-        assert!(first.iter().all(|signal| progress.on(signal, now).is_none()));
-        assert_eq!(progress.background_ends(), Some(now + BACKGROUND));
-        let second = [Signal::Running, Signal::Background(0), Signal::Turn(turn("done", true))];
-        assert!(second.iter().all(|signal| progress.on(signal, now).is_none()));
-        assert_eq!(progress.background_ends(), None);
+        let mut on = |progress: &mut Progress, signals: &[Signal]| {
+            assert!(signals.iter().all(|signal| progress.on(signal, now).is_none()));
+        };
+        let waiting = Signal::Turn(turn("waiting", true));
+        on(&mut progress, &[Signal::Running, Signal::Background(1), waiting, Signal::Idle]);
+        assert_eq!(progress.gives_up(), Some(now + BACKGROUND));
+        assert!(matches!(progress.give_up(), Ending::Failed(Reason::BackgroundTimeout, _)));
+        on(&mut progress, &[Signal::Background(0)]);
+        assert_eq!(progress.gives_up(), Some(now + NOTICE));
+        assert_eq!(progress.give_up(), Ending::Completed(turn("waiting", true)));
+        on(&mut progress, &[Signal::Running, Signal::Turn(turn("done", true))]);
+        assert_eq!(progress.gives_up(), None);
         assert_eq!(progress.on(&Signal::Idle, now), Some(Ending::Completed(turn("done", true))));
     }
 

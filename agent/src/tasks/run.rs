@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
                         return Ok(ending);
                     }
                 }
-                () = until(self.progress.background_ends()) => return Ok(self.progress.background_timeout()),
+                () = until(self.progress.gives_up()) => return Ok(self.progress.give_up()),
             }
         }
     }
