@@ -93,7 +93,7 @@ no_other_up() { [[ -e $RUN/ready ]] || ! alive "$RUN/starter"; }
 
 # Makes the run directory, with an index nobody else has.
 claim() { # light or nothing
-  local lock index last=$FULL_CLUSTERS
+  local lock index first=0 last=$FULL_CLUSTERS
   mkdir -p "$RUNS" "$DATA_ROOT"
   exec {lock}<"$RUNS"
   flock "$lock"
@@ -101,15 +101,15 @@ claim() { # light or nothing
   trap 'abandon_up' EXIT
   process_mark $$ >"$RUN/starter"
   mkdir "$RUN"/{pki,log,pids,etc,cni,commands}
-  if [[ -n $1 ]]; then touch "$RUN/light"; last=$LIGHT_CLUSTERS; fi
-  for ((index = 0; index < last; index++)); do
+  if [[ -n $1 ]]; then touch "$RUN/light"; first=$FULL_CLUSTERS last=$LIGHT_CLUSTERS; fi
+  for ((index = first; index < last; index++)); do
     if ! grep -qsx "$index" "$RUNS"/*/index && index_is_free "$index"; then
       echo "$index" >"$RUN/index"
       break
     fi
   done
   exec {lock}<&-
-  [[ -e $RUN/index ]] || fail "all $last places for clusters are taken; see $RUNS"
+  [[ -e $RUN/index ]] || fail "all $((last - first)) places for such clusters are taken; see $RUNS"
 }
 
 abandon_up() {
@@ -133,7 +133,6 @@ down() {
     fi
   fi
   rm -rf "$RUN" "$DATA"
-  rmdir "$RUNS" "$DATA_ROOT" 2>/dev/null || true
 }
 
 down_all() {

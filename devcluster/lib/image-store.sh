@@ -8,19 +8,24 @@ STORE=$CACHE/image-store
 fill_image_store() { with_lock image-store fill_image_store_locked "$@"; }
 
 fill_image_store_locked() {
-  local archive stale=() socket=$STORE/containerd.sock containerd
+  local archive stale=()
   for archive; do
     is_loaded "$STORE" "$archive" || stale+=("$archive")
   done
   [[ ${#stale[@]} -gt 0 ]] || return 0
   mkdir -p "$STORE/loaded"
   write_store_config
-  setsid unshare --mount --pid --fork --kill-child --mount-proc containerd --config "$STORE/config.toml" </dev/null >"$STORE/log" 2>&1 &
+  (load_into_store "${stale[@]}")
+}
+
+# Runs a containerd for as long as it takes; it dies with this shell, however that ends.
+load_into_store() { # archives
+  local archive socket=$STORE/containerd.sock
+  setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc containerd --config "$STORE/config.toml" </dev/null >"$STORE/log" 2>&1 &
   containerd=$!
+  trap 'kill -9 $containerd; wait $containerd 2>/dev/null || true' EXIT
   wait_until 30 containerd_ready "$socket" || fail "containerd does not start for the image store, see $STORE/log"
-  for archive in "${stale[@]}"; do load_archive "$STORE" "$socket" "$archive"; done
-  kill -9 "$containerd"
-  wait "$containerd" 2>/dev/null || true
+  for archive; do load_archive "$STORE" "$socket" "$archive"; done
 }
 
 write_store_config() {
@@ -50,7 +55,7 @@ archive_digest() { archive_member "$1" manifest.json | sha256sum | cut -d' ' -f1
 
 # DIRECTORY/loaded remembers, for each archive's tags, the content they had last.
 is_loaded() { # directory archive
-  [[ -r $2 ]] || fail "cannot read the image archive $2"
+  archive_member "$2" manifest.json >/dev/null 2>&1 || fail "$2 is not a readable docker archive (docker save, buildah push docker-archive:)"
   [[ $(cat "$(loaded_mark "$@")" 2>/dev/null) == $(archive_digest "$2") ]]
 }
 loaded_mark() { echo "$1/loaded/$(archive_tags "$2" | tr / _)"; }

@@ -11,8 +11,9 @@ install_missing() {
   [[ $EUID -eq 0 ]] || fail "missing programs; as root: apt-get install ${packages[*]}"
   command -v apt-get >/dev/null || fail "missing programs, and this is not Debian: install ${packages[*]}"
   echo "installing ${packages[*]}"
-  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >/dev/null ||
-    fail "apt-get could not install ${packages[*]}"
+  local output
+  output=$({ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"; } 2>&1) ||
+    fail "apt-get could not install ${packages[*]}: $output"
 }
 
 install_light_packages() { install_missing openssl=openssl curl=curl ss=iproute2 flock=util-linux pgrep=procps; }
@@ -33,6 +34,6 @@ cni_plugins() {
 
 require_go() {
   local version
-  version=$(go env GOVERSION 2>/dev/null) || fail "no Go found: install Go 1.26 or newer (https://go.dev/dl), it builds Kubernetes from its modules"
+  version=$(env -C "$HERE/kube" go env GOVERSION 2>/dev/null) || fail "no Go found: install Go 1.26 or newer (https://go.dev/dl), it builds Kubernetes from its modules"
   [[ $(printf '%s\n' go1.26 "$version" | sort -V | head -n1) == go1.26 ]] || fail "$version is too old to build Kubernetes: install Go 1.26 or newer"
 }

@@ -36,4 +36,5 @@ use_index() {
 }
 # Where slirp4netns answers for the machine's name servers.
 readonly INTERNET_DNS=10.0.2.3
+# Indexes below the first are of full clusters, from there to the second of light ones.
 readonly FULL_CLUSTERS=16 LIGHT_CLUSTERS=3000

@@ -8,25 +8,44 @@ choose_builder() {
     BUILDER=docker
   else
     [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null || fail "neither buildah nor a docker engine found: install one"
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah mmdebstrap >/dev/null
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends buildah mmdebstrap >/dev/null 2>&1 ||
+      fail "apt-get could not install buildah and mmdebstrap"
     BUILDER=buildah
   fi
 }
 
-# write_image TAG CONTEXT ARCHIVE
-write_image() {
-  local tag=$1 context=$2 archive=$3
-  rm -f "$archive"
+run_build() { # tag context [argument]...
+  local tag=$1 context=$2 build output; shift 2
+  build=(docker build)
+  # The layers worth keeping are images of their own; a cache of all steps would only grow.
+  [[ $BUILDER == docker ]] || build=(in_store build --layers=false --timestamp 0)
+  output=$("${build[@]}" --quiet "$@" --file "$context/Containerfile" --tag "$tag" "$context" 2>&1) || fail "building $tag failed: $output"
+}
+
+has_image() { # tag
   if [[ $BUILDER == docker ]]; then
-    docker build --quiet --build-arg DEBIAN="$DEBIAN_IMAGE" --file "$context/Containerfile" --tag "$tag" "$context" >/dev/null
-    docker save --output "$archive" "$tag"
+    docker image inspect "$1" >/dev/null 2>&1
   else
-    ! grep -q '^ARG DEBIAN' "$context/Containerfile" || bootstrap_debian
-    in_store build --quiet --layers --timestamp 0 --build-arg DEBIAN="localhost/debian:$DEBIAN_RELEASE" \
-      --file "$context/Containerfile" --tag "$tag" "$context" >/dev/null
-    in_store push --quiet "$tag" "docker-archive:$archive:$tag"
+    [[ -n $(in_store images --quiet "$1" 2>/dev/null) ]]
+  fi
+}
+
+save_image() { # tag archive
+  rm -f "$2"
+  if [[ $BUILDER == docker ]]; then
+    docker save --output "$2" "$1"
+  else
+    in_store push --quiet "$1" "docker-archive:$2:$1"
     in_store rmi --prune >/dev/null
   fi
+}
+
+# Sets DEBIAN, the base of the images that have one.
+provide_debian() {
+  DEBIAN=$DEBIAN_IMAGE
+  [[ $BUILDER == buildah ]] || return 0
+  DEBIAN=localhost/komputer-debian:$DEBIAN_RELEASE
+  has_image "$DEBIAN" || bootstrap_debian
 }
 
 # No daemon, no systemd, no user namespaces: plain chroot, in a store of our own.
@@ -35,14 +54,13 @@ in_store() {
 }
 
 bootstrap_debian() {
-  local work tag=localhost/debian:$DEBIAN_RELEASE
-  [[ -z $(in_store images --quiet "$tag" 2>/dev/null) ]] || return 0
+  local work
   command -v mmdebstrap >/dev/null || fail "mmdebstrap is missing: apt-get install mmdebstrap"
   echo "bootstrapping Debian $DEBIAN_RELEASE, about half a minute"
   work=$(mktemp -d)
-  mmdebstrap --quiet --variant=minbase --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+  mmdebstrap --quiet --variant=minbase --include=ca-certificates --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' "$DEBIAN_RELEASE" "$work/debian.tar"
   printf 'FROM scratch\nADD debian.tar /\n' >"$work/Containerfile"
-  in_store build --quiet --timestamp 0 --tag "$tag" "$work" >/dev/null
+  run_build "$DEBIAN" "$work"
   rm -rf "$work"
 }
