@@ -1,5 +1,6 @@
 //! What the suites against real clusters share.
 pub mod agents;
+pub mod cluster;
 pub mod node;
 pub mod record;
 pub mod socket;

@@ -33,7 +33,7 @@ struct Arguments {
     #[arg(long, env = "KOMPUTER_WEBHOOKS_HEALTH", default_value = "0.0.0.0:8080")]
     health: SocketAddr,
     /// The namespace of the Service and of the Secret with the certificates.
-    #[arg(long, env = "KOMPUTER_NAMESPACE", default_value = "komputer-system")]
+    #[arg(long, env = "POD_NAMESPACE", default_value = "komputer-system")]
     namespace: String,
     /// The Service's name.
     #[arg(long, env = "KOMPUTER_WEBHOOKS_SERVICE", default_value = PROGRAM)]

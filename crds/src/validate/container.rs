@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::Container;
 use serde_json::{Map, Value, json};
 
-use super::{Cause, security, typed::check_fields, volume::check_secret_name};
+use super::{
+    Cause, security,
+    typed::check_fields,
+    volume::{check_secret_name, is_own},
+};
 
 /// The container that komputer itself makes. A template may change it, but not what runs in it: that process holds the
 /// model's key.
@@ -77,6 +81,9 @@ fn check(field: &str, role: Role, container: &Map<String, Value>, causes: &mut V
     check_fields::<Container>(field, &known, &json!({ "name": "" }), causes);
     check_variables(field, &known, causes);
     check_ports(field, &known, causes);
+    if is_agent {
+        check_agent_mounts(field, &known, causes);
+    }
     security::check_container(&format!("{field}.securityContext"), known.get("securityContext"), causes);
 }
 
@@ -119,6 +126,16 @@ fn check_ports(field: &str, container: &Map<String, Value>, causes: &mut Vec<Cau
         for name in ["hostPort", "hostIP"].into_iter().filter(|name| port.get(*name).is_some()) {
             let why = "it opens a port of the node; remove it, and use a Service of your own";
             causes.push(Cause::forbidden(format!("{field}.ports[{index}].{name}"), why));
+        }
+    }
+}
+
+/// Mounts of the agent's own container are merged by name with komputer's.
+fn check_agent_mounts(field: &str, container: &Map<String, Value>, causes: &mut Vec<Cause>) {
+    for (index, mount) in items(container, "volumeMounts") {
+        if mount.get("name").and_then(Value::as_str).is_some_and(is_own) {
+            let why = "komputer mounts this volume itself; mount a volume of your own";
+            causes.push(Cause::forbidden(format!("{field}.volumeMounts[{index}].name"), why));
         }
     }
 }

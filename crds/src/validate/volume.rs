@@ -30,7 +30,7 @@ fn check(field: &str, volume: &Value, causes: &mut Vec<Cause>) {
         return;
     };
     match volume.get("name").and_then(Value::as_str) {
-        Some(name) if OWN.contains(&name) => {
+        Some(name) if is_own(name) => {
             let why = "komputer makes this volume itself; use another name, or spec.storage for the workspace";
             causes.push(Cause::forbidden(format!("{field}.name"), why));
         }
@@ -44,6 +44,11 @@ fn check(field: &str, volume: &Value, causes: &mut Vec<Cause>) {
     }
     check_fields::<Volume>(field, &known, &json!({ "name": "" }), causes);
     check_secret_name(&format!("{field}.secret.secretName"), volume.pointer("/secret/secretName"), causes);
+}
+
+/// Whether komputer makes the volume of this name.
+pub(super) fn is_own(name: &str) -> bool {
+    OWN.contains(&name)
 }
 
 fn why_not(source: &str) -> &'static str {

@@ -251,8 +251,8 @@ impl Keeper {
 
 fn new_secret(data: Option<BTreeMap<String, k8s_openapi::ByteString>>) -> Secret {
     let labels = [
-        ("app.kubernetes.io/name", "komputer"),
-        ("app.kubernetes.io/component", "webhooks"),
+        ("app.kubernetes.io/name", "komputer-webhooks"),
+        ("app.kubernetes.io/part-of", "komputer"),
         ("app.kubernetes.io/managed-by", "komputer-webhooks"),
     ];
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();

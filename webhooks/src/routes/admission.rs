@@ -27,10 +27,18 @@ pub(super) struct Request {
     pub(super) name: String,
     #[serde(default)]
     pub(super) namespace: String,
+    /// The kind as the client wrote it, before the apiserver converted it for the webhook.
+    #[serde(rename = "requestKind")]
+    pub(super) written_as: Option<WrittenAs>,
     #[serde(default)]
     pub(super) object: Value,
     #[serde(default)]
     pub(super) old_object: Value,
+}
+
+#[derive(Deserialize)]
+pub(super) struct WrittenAs {
+    pub(super) version: String,
 }
 
 /// As answered.

@@ -26,8 +26,21 @@ pub(super) async fn answer(
     if !causes.is_empty() {
         return Ok((Answer::denied(request.uid, kind, &request.name, &causes), "denied"));
     }
-    let warnings = references.missing(kind, &request.namespace, &request.object).await;
+    let mut warnings = references.missing(kind, &request.namespace, &request.object).await;
+    warnings.extend(promoted(&request).then(|| PROMOTED.to_owned()));
     Ok((Answer::allowed(request.uid, warnings), "allowed"))
+}
+
+/// v1alpha1 makes an agent a manager where it does not say, and v1beta1 a worker.
+const PROMOTED: &str =
+    "spec.role: now manager, as v1alpha1 has it where nothing is said; write worker, or write v1beta1";
+
+/// Whether a write through v1alpha1 has given an agent a role that it did not have.
+fn promoted(request: &Request) -> bool {
+    request.written_as.as_ref().is_some_and(|kind| kind.version == "v1alpha1")
+        && request.old_object.is_object()
+        && request.old_object.pointer("/spec/role").is_none()
+        && request.object.pointer("/spec/role").is_some_and(|role| role == "Manager")
 }
 
 /// What is being deleted has to be able to go, whatever it says.

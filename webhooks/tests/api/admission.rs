@@ -1,0 +1,84 @@
+use serde_json::json;
+
+use crate::system::{agent, system};
+
+#[test]
+fn what_is_missing_is_warned_of_and_admitted() {
+    let system = system();
+    system.kubectl(&["create", "namespace", "missing"], "");
+    let manifest = agent(
+        "missing",
+        "a",
+        json!({ "templateRef": { "name": "large" }, "secretRefs": [{ "name": "github" }, { "name": "slack" }] }),
+    );
+    let apply = || {
+        let ended = system.cluster.try_kubectl(&["apply", "-f", "-"], &manifest).unwrap();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        ended.stderr
+    };
+    let warnings = "\
+        Warning: spec.templateRef.name: no template \"large\" here or in the cluster; the agent waits for it\n\
+        Warning: spec.secretRefs: no Secret \"github\" in this namespace; the agent waits for it\n\
+        Warning: spec.secretRefs: no Secret \"slack\" in this namespace; the agent waits for it\n";
+    assert_eq!(apply(), warnings);
+
+    system.kubectl(&["create", "-n", "missing", "secret", "generic", "github"], "");
+    system.kubectl(&["create", "-n", "missing", "secret", "generic", "slack"], "");
+    let template = json!({
+        "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerAgentTemplate",
+        "metadata": { "name": "large", "namespace": "missing" }, "spec": {},
+    });
+    system.kubectl(&["create", "-f", "-"], &template.to_string());
+    crate::system::wait_for("the warnings to go", || {
+        let ended = system.cluster.try_kubectl(&["apply", "--dry-run=server", "-f", "-"], &manifest).unwrap();
+        ended.stderr.is_empty()
+    });
+}
+
+#[test]
+fn a_write_through_the_old_version_that_makes_a_manager_is_warned_of() {
+    let system = system();
+    system.kubectl(&["create", "namespace", "promoted"], "");
+    system.kubectl(&["create", "-f", "-"], &agent("promoted", "a", json!({ "instructions": "i" })));
+    let old = "komputeragents.v1alpha1.komputer.komputer.ai";
+    let arguments = ["patch", "-n", "promoted", old, "a", "--type=merge", "-p", r#"{"spec":{"instructions":"j"}}"#];
+    let ended = system.cluster.try_kubectl(&arguments, "").unwrap();
+    assert!(ended.stderr.contains("Warning: spec.role: now manager"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_agent_from_before_a_rule_can_be_changed_elsewhere_and_deleted() {
+    let system = system();
+    let patch = |patch: &str| {
+        let arguments = ["patch", "-n", "before", "komputeragent", "invalid", "--type=merge", "-p", patch];
+        system.cluster.try_kubectl(&arguments, "").unwrap()
+    };
+    for elsewhere in [
+        r#"{"metadata":{"labels":{"team":"blue"}}}"#,
+        r#"{"spec":{"instructions":"more"}}"#,
+        r#"{"metadata":{"finalizers":["example.com/f"]}}"#,
+    ] {
+        let ended = patch(elsewhere);
+        assert_eq!(ended.code, Some(0), "{elsewhere}: {}", ended.stderr);
+    }
+    let worse = patch(r#"{"spec":{"podTemplate":{"spec":{"hostIPC":true}}}}"#);
+    assert!(
+        worse.stderr.contains("spec.podTemplate.spec.hostIPC") && !worse.stderr.contains("hostPID"),
+        "{}",
+        worse.stderr
+    );
+
+    system.kubectl(&["delete", "-n", "before", "komputeragent", "invalid", "--wait=false"], "");
+    assert_eq!(patch(r#"{"metadata":{"finalizers":null}}"#).code, Some(0));
+    let gone = ["get", "-n", "before", "komputeragent", "invalid", "--ignore-not-found"];
+    assert_eq!(system.kubectl(&gone, ""), "");
+}
+
+#[test]
+fn namespaces_that_komputer_needs_to_start_are_not_asked_for() {
+    let system = system();
+    let odd = json!({ "podTemplate": { "spec": { "hostPID": true } } });
+    for namespace in ["kube-system", "komputer-system"] {
+        system.kubectl(&["create", "--dry-run=server", "-f", "-"], &agent(namespace, "a", odd.clone()));
+    }
+}

@@ -1,0 +1,8 @@
+//! The webhooks as users meet them: the real program, called by a real apiserver, through kubectl.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod admission;
+mod conversion;
+mod refused;
+mod system;
+mod trust;
