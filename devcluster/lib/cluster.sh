@@ -14,7 +14,7 @@ require_cluster() {
 up_light() { # manager
   local manager=$1
   if revive light; then
-    [[ -z $manager || -e $RUN/commands/kube-controller-manager ]] || start_controller_manager
+    if [[ -n $manager && ! -e $RUN/commands/kube-controller-manager ]]; then start_controller_manager; fi
     return
   fi
   build light
@@ -24,7 +24,7 @@ up_light() { # manager
   create_certificates
   start_apiserver
   wait_for_apiserver
-  [[ -z $manager ]] || start_controller_manager
+  if [[ -n $manager ]]; then start_controller_manager; fi
   announce
 }
 
@@ -36,7 +36,7 @@ up_full() { # internet archives
     return
   fi
   build
-  [[ -z $internet ]] || install_missing slirp4netns=slirp4netns
+  if [[ -n $internet ]]; then install_missing slirp4netns=slirp4netns; fi
   fill_image_store "$(base_images)" "$@"
   down
   SECONDS=0
@@ -138,7 +138,7 @@ down() {
 down_all() {
   local run
   for run in "$RUNS"/*/; do
-    [[ ! -d $run ]] || { use_name "$(basename "$run")"; down; }
+    if [[ -d $run ]]; then use_name "$(basename "$run")"; down; fi
   done
 }
 

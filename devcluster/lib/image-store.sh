@@ -65,7 +65,7 @@ load_image() {
   [[ ! -e $RUN/light ]] || fail "the light cluster '$NAME' has no node to load images into"
   local archive
   for archive; do
-    is_loaded "$DATA" "$archive" || load_archive "$DATA" "$RUN/containerd.sock" "$archive"
+    if ! is_loaded "$DATA" "$archive"; then load_archive "$DATA" "$RUN/containerd.sock" "$archive"; fi
   done
 }
 
@@ -74,7 +74,7 @@ load_image() {
 load_archive() {
   local directory=$1 socket=$2 archive=$3 work
   echo "loading $(archive_tags "$archive")"
-  work=$(mktemp -d)
+  work=$(mktemp -d -p "$directory")
   if write_oci_layout "$socket" "$archive" "$work" 2>/dev/null; then
     tar -C "$work" -cf - . | images_import "$socket" -
   else

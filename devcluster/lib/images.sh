@@ -9,7 +9,7 @@ base_images() {
 
 build_base_images() {
   local archive; archive=$(base_images)
-  [[ -e $archive ]] || with_lock base-images write_base_images "$archive"
+  if [[ ! -e $archive ]]; then with_lock base-images write_base_images "$archive"; fi
 }
 
 write_base_images() { # archive

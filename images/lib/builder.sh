@@ -45,7 +45,7 @@ provide_debian() {
   DEBIAN=$DEBIAN_IMAGE
   [[ $BUILDER == buildah ]] || return 0
   DEBIAN=localhost/komputer-debian:$DEBIAN_RELEASE
-  has_image "$DEBIAN" || bootstrap_debian
+  if ! has_image "$DEBIAN"; then bootstrap_debian; fi
 }
 
 # No daemon, no systemd, no user namespaces: plain chroot, in a store of our own.
