@@ -77,6 +77,7 @@ fn finish(mut definition: CustomResourceDefinition) -> Result<CustomResourceDefi
         let mut value = serde_json::to_value(&*schema)?;
         clean(&mut value);
         default_status(&mut value);
+        point_at_name(&mut value);
         *schema = serde_json::from_value(value)?;
     }
     Ok(definition)
@@ -94,6 +95,18 @@ fn clean(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(clean),
         _ => {}
+    }
+}
+
+/// A rule about the name is reported at the name, which the apiserver allows where the schema mentions it.
+fn point_at_name(schema: &mut Value) {
+    let rules = schema["x-kubernetes-validations"].as_array_mut().into_iter().flatten();
+    let about_name =
+        rules.filter(|rule| rule["rule"].as_str().is_some_and(|rule| rule.starts_with("self.metadata.name.")));
+    let found = about_name.map(|rule| rule["fieldPath"] = ".metadata.name".into()).count();
+    if found > 0 {
+        // Of metadata a schema may say nothing else, not even what it is.
+        schema["properties"]["metadata"] = json!({ "type": "object", "properties": { "name": { "type": "string" } } });
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use komputer_crds::validate::{Kind, causes, causes_of_change};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// All that is wrong with an agent with this part of a PodSpec.
@@ -234,6 +235,67 @@ fn nothing_that_arrives_is_too_odd() {
     {
         for kind in Kind::ALL {
             causes(kind, &odd);
+        }
+    }
+}
+
+/// Any JSON, with the names that rules look for.
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        "[a-zA-Z/. é]{0,6}".prop_map(Value::from),
+    ];
+    let names = prop::sample::select(vec![
+        "spec",
+        "podTemplate",
+        "labels",
+        "containers",
+        "initContainers",
+        "volumes",
+        "securityContext",
+        "env",
+        "envFrom",
+        "name",
+        "valueFrom",
+        "secretKeyRef",
+        "secretRef",
+        "prefix",
+        "ports",
+        "hostPort",
+        "volumeMounts",
+        "secret",
+        "secretName",
+        "capabilities",
+        "add",
+        "runAsUser",
+        "affinity",
+        "tolerations",
+        "templateRef",
+        "secretRefs",
+        "agentRef",
+        "maxCostUSD",
+        "x",
+    ]);
+    leaf.prop_recursive(6, 64, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(names.clone().prop_map(String::from), inner, 0..5)
+                .prop_map(|fields| fields.into_iter().collect::<serde_json::Map<_, _>>().into()),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_arrives_is_judged(old in value(), spec in value(), pod in value()) {
+        let new = json!({ "spec": { "podTemplate": { "spec": pod }, "secretRefs": spec } });
+        for kind in Kind::ALL {
+            causes(kind, &old);
+            let all = causes(kind, &new);
+            prop_assert!(causes_of_change(kind, &old, &new).len() <= all.len());
+            prop_assert_eq!(causes_of_change(kind, &new, &new), []);
         }
     }
 }

@@ -10,7 +10,7 @@ use komputer_webhooks::{
     routes,
     tls::{HotCertificate, Limits, serve, server_config},
 };
-use kube::Client;
+use kube::{Client, ResourceExt as _};
 use tokio::{
     net::TcpListener,
     signal::unix::{self, SignalKind},
@@ -57,7 +57,7 @@ async fn main() -> anyhow::Result<()> {
 
     let served = Arc::new(HotCertificate::default());
     let trusted = health.check("certificates");
-    let keeper = Keeper::new(client.clone(), certificates(&arguments), served.clone(), trusted, metrics.clone());
+    let keeper = Keeper::new(client.clone(), certificates(&arguments)?, served.clone(), trusted, metrics.clone());
     let (templates, watching_templates) = Templates::watch(&client);
     let routes = routes(Arc::new(References::new(client, templates)), metrics);
     let listener = TcpListener::bind(arguments.listen)
@@ -81,19 +81,19 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-fn certificates(arguments: &Arguments) -> Settings {
+fn certificates(arguments: &Arguments) -> anyhow::Result<Settings> {
     let Arguments { namespace, service, hosts, .. } = arguments;
     let names = [format!("{service}.{namespace}.svc"), format!("{service}.{namespace}"), service.clone()];
-    Settings {
+    let definitions = komputer_crds::definitions()?.into_iter();
+    let converted = definitions.filter(|definition| definition.spec.conversion.is_some());
+    let definitions = converted.map(|definition| Target::Definition(definition.name_any()));
+    Ok(Settings {
         namespace: namespace.clone(),
         names: names.into_iter().chain(hosts.iter().cloned()).collect(),
-        targets: vec![
-            Target::Definition("komputeragents.komputer.komputer.ai".into()),
-            Target::Configuration(PROGRAM.into()),
-        ],
+        targets: definitions.chain([Target::Configuration(PROGRAM.into())]).collect(),
         lifetimes: Lifetimes::default(),
         tick: Duration::from_mins(5),
-    }
+    })
 }
 
 /// Completes when the process is told to stop.

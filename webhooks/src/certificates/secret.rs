@@ -127,3 +127,97 @@ impl Certificates {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::certificates::{Step, next};
+
+    fn names() -> Vec<String> {
+        vec!["komputer-webhooks.komputer-system.svc".into(), "127.0.0.1".into()]
+    }
+
+    fn start() -> Timestamp {
+        "2030-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn hours(hours: i64) -> SignedDuration {
+        SignedDuration::from_hours(hours)
+    }
+
+    fn created() -> Certificates {
+        Certificates::create(&names(), start(), &Lifetimes::default()).unwrap()
+    }
+
+    /// Whether an apiserver with this bundle takes the leaf.
+    fn trusts(bundle: &str, certificates: &Certificates, now: Timestamp) -> bool {
+        bundle.split_inclusive("-----END CERTIFICATE-----\n").any(|one| certificates.is_signed_by(one, &names(), now))
+    }
+
+    #[test]
+    fn a_secret_gives_back_what_it_was_given() {
+        let certificates = created().overlap(&names(), start(), &Lifetimes::default()).unwrap();
+        let secret = Secret { data: Some(certificates.data()), ..Secret::default() };
+        assert_eq!(Certificates::of(&secret), Some(certificates));
+        assert_eq!(Certificates::of(&Secret::default()), None);
+    }
+
+    #[test]
+    fn a_leaf_without_one_of_the_names_is_nobodys() {
+        let more: Vec<String> = names().into_iter().chain(["other.example.com".into()]).collect();
+        assert_eq!(created().state(&names(), start()).unwrap().signer, Signer::Current);
+        assert_eq!(created().state(&more, start()).unwrap().signer, Signer::Nobody);
+    }
+
+    #[test]
+    fn keys_are_not_in_what_is_logged() {
+        assert!(!format!("{:?}", created()).contains("PRIVATE KEY"));
+    }
+
+    #[test]
+    fn without_its_secret_what_is_served_stays_trusted() {
+        let lifetimes = Lifetimes::default();
+        let once = created().overlap(&names(), start(), &lifetimes).unwrap();
+        let twice = once.overlap(&names(), start(), &lifetimes).unwrap();
+        assert_eq!(twice.state(&names(), start()).unwrap().signer, Signer::Previous);
+    }
+
+    /// At every moment the leaf is taken by an apiserver that trusts what was last to be trusted, and the change before.
+    #[test]
+    fn two_years_pass_without_distrust() {
+        let (lifetimes, tick) = (Lifetimes::default(), 8);
+        let (mut certificates, mut steps) = (created(), Vec::new());
+        let (mut now, mut before) = (start(), certificates.bundle());
+        let mut trusted_for = Duration::ZERO;
+        while now < start() + hours(2 * 365 * 24) {
+            now += hours(tick);
+            trusted_for += hours(tick).unsigned_abs();
+            assert!(trusts(&certificates.bundle(), &certificates, now), "{now}");
+            assert!(trusts(&before, &certificates, now), "{now}");
+            before = certificates.bundle();
+            let state = certificates.state(&names(), now).unwrap();
+            let step = next(Some(&state), Some(trusted_for), now, &lifetimes);
+            if step == Step::Keep {
+                continue;
+            }
+            let changed = match step {
+                Step::Keep | Step::Create => panic!("{step:?} at {now}"),
+                Step::Overlap => certificates.overlap(&names(), now, &lifetimes).unwrap(),
+                Step::Sign => certificates.sign(&names(), now, &lifetimes).unwrap(),
+                Step::Retire => certificates.retire(),
+            };
+            if changed.bundle() != certificates.bundle() {
+                trusted_for = Duration::ZERO;
+            }
+            certificates = changed;
+            steps.push(step);
+        }
+        assert_eq!(steps.iter().filter(|step| **step == Step::Overlap).count(), 2);
+        assert_eq!(steps.iter().filter(|step| **step == Step::Retire).count(), 2);
+        assert!(steps.iter().filter(|step| **step == Step::Sign).count() > 24);
+    }
+}
