@@ -69,7 +69,9 @@ impl Publisher {
                 continue;
             }
             // Redis must never know more than a node that crashes now would remember.
-            self.journal.sync().await?;
+            if batch.matters {
+                self.journal.sync().await?;
+            }
             match stream {
                 Stream::EndsAt(end) => {
                     self.streams.append(&self.agent, &self.uid, end, &batch.entries, Retention::default()).await?;

@@ -6,6 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::statvfs;
+
 /// The agent's working directory, locked: two processes on one Claude session would fork its transcript.
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -63,6 +65,14 @@ impl Workspace {
     pub(crate) fn tasks(&self) -> PathBuf {
         self.root.join(".komputer/tasks")
     }
+}
+
+/// Less than this many bytes of free space is none: Claude Code writes its transcript in pieces about as large.
+const LITTLE: u64 = 256 << 10;
+
+/// Whether the volume that `path` is on has no room left, as far as it can be told.
+pub(crate) fn is_full(path: &Path) -> bool {
+    statvfs(path).is_ok_and(|volume| volume.f_bavail.saturating_mul(volume.f_frsize) < LITTLE)
 }
 
 /// Replaces `path` by a file that holds `content`; after a crash there is the old one or the new one, whole.

@@ -8,7 +8,7 @@ use komputer_events::{Cursor, Event, bus::Entry};
 
 use super::{
     Journal, JournalError,
-    segment::{Place, Segment},
+    segment::{Head, Segment},
 };
 
 /// Between two events of the journal.
@@ -30,13 +30,14 @@ pub(crate) struct Batch {
     pub(crate) entries: Vec<Entry>,
     /// After the last of them.
     pub(crate) end: Position,
+    /// Whether one of them is more than a piece of an answer.
+    pub(crate) matters: bool,
 }
 
 impl Journal {
     /// Before the oldest event that is kept.
     pub(crate) fn beginning(&self) -> Position {
-        let state = self.state();
-        let segment = state.segments[0].first;
+        let segment = self.writer().segments()[0].first;
         Position { segment, offset: 0, seq: segment - 1, id: None }
     }
 
@@ -59,8 +60,8 @@ impl Journal {
 
     /// The events after `position`: at most `count`, and no more once they are `bytes` together.
     pub(crate) fn read(&self, position: Position, count: usize, bytes: usize) -> Result<Batch, JournalError> {
-        let segments = self.state().segments.clone();
-        let mut batch = Batch { entries: Vec::new(), end: position };
+        let segments = self.writer().segments().to_vec();
+        let mut batch = Batch { entries: Vec::new(), end: position, matters: false };
         let mut room = bytes;
         for segment in segments.iter().filter(|segment| segment.first >= position.segment) {
             batch.read_segment(segment, count, &mut room).map_err(|source| self.failed(source))?;
@@ -106,13 +107,17 @@ impl Batch {
         while self.entries.len() < count && *room > 0 && self.end.offset < segment.length {
             line.clear();
             let length = reader.read_line(&mut line)?;
-            let json = line.trim_end_matches('\n');
-            let place = Place::of(json.as_bytes())
-                .ok_or_else(|| io::Error::other(format!("{} is damaged", segment.path.display())))?;
-            self.entries.push(Entry { id: place.id, json: json.to_owned() });
             self.end.offset += length as u64;
-            (self.end.seq, self.end.id) = (place.seq, Some(place.id));
             *room = room.saturating_sub(length);
+            let json = line.trim_end_matches('\n');
+            let Some(head) = Head::of(json.as_bytes()) else {
+                tracing::error!(segment = %segment.path.display(), after = self.end.seq, "passed over a damaged event");
+                continue;
+            };
+            let place = head.place();
+            self.matters |= head.matters();
+            self.entries.push(Entry { id: place.id, json: json.to_owned() });
+            (self.end.seq, self.end.id) = (place.seq, Some(place.id));
         }
         Ok(())
     }

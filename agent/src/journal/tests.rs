@@ -1,4 +1,7 @@
-use std::io::Write as _;
+use std::{
+    fs::{self, File},
+    io::Write as _,
+};
 
 use super::*;
 
@@ -40,7 +43,7 @@ fn a_torn_last_line_is_cut_off_and_its_number_used_again() {
     let directory = tempfile::tempdir().unwrap();
     let journal = open(directory.path(), Bounds::default());
     say(&journal, "whole");
-    let path = journal.state().segments[0].path.clone();
+    let path = journal.writer().segments()[0].path.clone();
     drop(journal);
     File::options().append(true).open(&path).unwrap().write_all(br#"{"id":"1-1","seq":2,"agen"#).unwrap();
     let journal = open(directory.path(), Bounds::default());
@@ -54,10 +57,25 @@ fn a_new_segment_that_was_torn_does_not_lose_the_count() {
     say(&open(directory.path(), Bounds::default()), "first");
     fs::write(directory.path().join(format!("{:020}.jsonl", 2)), "{\"id\"").unwrap();
     assert_eq!(say(&open(directory.path(), Bounds::default()), "second").seq, 2);
+    let only = tempfile::tempdir().unwrap();
+    fs::write(only.path().join(format!("{:020}.jsonl", 10_001)), "").unwrap();
+    assert_eq!(say(&open(only.path(), Bounds::default()), "next").seq, 10_001);
+}
+
+#[test]
+fn a_damaged_event_is_passed_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let journal = open(directory.path(), small());
+    (0..30).for_each(|_| drop(say(&journal, "x")));
+    let path = journal.writer().segments()[0].path.clone();
+    let damaged = fs::read_to_string(&path).unwrap().replacen("\"seq\":3,", "\"s\u{0}q\":3,", 1);
+    fs::write(&path, damaged).unwrap();
+    let expected: Vec<_> = (1..=30).filter(|seq| *seq != 3).collect();
+    assert_eq!(seqs(&open(directory.path(), small())), expected);
 }
 
 fn small() -> Bounds {
-    Bounds { segment: 1_000, events: 20, published: 1 << 20, unpublished: 1 << 20 }
+    Bounds { segment: 1_000, reserve: 1_000, events: 20, published: 1 << 20, unpublished: 1 << 20 }
 }
 
 #[test]
@@ -80,7 +98,7 @@ fn even_without_redis_the_journal_is_bounded() {
     let directory = tempfile::tempdir().unwrap();
     let journal = open(directory.path(), Bounds { unpublished: 5_000, ..small() });
     (0..200).for_each(|_| drop(say(&journal, "x")));
-    let bytes: u64 = journal.state().segments.iter().map(|segment| segment.length).sum();
+    let bytes: u64 = journal.writer().segments().iter().map(|segment| segment.length).sum();
     assert!(bytes < 8_000, "{bytes}");
     assert_eq!(journal.beginning().seq + 1, seqs(&journal)[0]);
 }
@@ -118,4 +136,22 @@ fn an_event_is_found_by_its_id() {
     }
     assert_eq!(journal.after("1-1".parse().unwrap()).unwrap(), None);
     assert_eq!(journal.after(ids[29].next(u64::MAX)).unwrap(), None);
+}
+
+#[test]
+fn on_a_full_volume_the_journal_goes_on_in_its_reserve() {
+    let directory = tempfile::tempdir().unwrap();
+    say(&open(directory.path(), small()), "first");
+    // No volume has room for this.
+    let journal = open(directory.path(), Bounds { reserve: 1 << 50, ..small() });
+    (0..30).for_each(|_| drop(say(&journal, "x")));
+    assert!(journal.is_short());
+    journal.look_for_room().unwrap();
+    assert!(journal.is_short());
+    assert_eq!(seqs(&journal), (1..=31).collect::<Vec<_>>());
+    drop(journal);
+    let journal = open(directory.path(), small());
+    say(&journal, "there is room again");
+    assert!(!journal.is_short());
+    assert_eq!(journal.writer().segments().len(), 2);
 }

@@ -7,6 +7,8 @@ use tokio_util::sync::CancellationToken;
 use super::{reason::Reason, store::TaskUid, tally::Tally};
 use crate::journal::{Journal, JournalError};
 
+const FULL: &str = "the workspace's volume is full: make room in it or give the agent a larger one";
+
 /// One task's events and what they add up to.
 #[derive(Debug)]
 pub(crate) struct Account {
@@ -28,6 +30,11 @@ impl Account {
         let event = self.journal.append(Some(self.uid.as_str()), body)?;
         tally.fold(&event);
         Ok(())
+    }
+
+    /// Why the task cannot go on, if so.
+    pub(crate) fn obstacle(&self) -> Option<(Reason, String)> {
+        self.journal.is_short().then(|| (Reason::WorkspaceFull, FULL.to_owned()))
     }
 
     /// What the task has used up.

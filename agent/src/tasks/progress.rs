@@ -11,6 +11,9 @@ const BACKGROUND: Duration = Duration::from_mins(15);
 /// How long it may take, once background work has ended, until the turn begins that deals with it.
 const NOTICE: Duration = Duration::from_secs(5);
 
+/// A process whose exit code is above was killed, for example because memory ran out.
+const SIGNALLED: i32 = 128;
+
 /// How a task ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -20,6 +23,8 @@ pub(super) enum Ending {
     Cancelled,
     /// It failed.
     Failed(Reason, String),
+    /// Its process died in the middle; another one can go on.
+    Crashed(String),
     /// It has not ended: the process is to stop, and the task goes on when it starts again.
     Suspended,
 }
@@ -81,7 +86,8 @@ impl Progress {
             return ending(turn.clone());
         }
         let words = format!("Claude Code ended with {code} and without a result: {stderr}");
-        Ending::Failed(Reason::RuntimeFailed, words.trim_end_matches([':', ' ']).to_owned())
+        let words = words.trim_end_matches([':', ' ']).to_owned();
+        if code > SIGNALLED { Ending::Crashed(words) } else { Ending::Failed(Reason::RuntimeFailed, words) }
     }
 }
 
@@ -119,7 +125,7 @@ mod tests {
     #[tokio::test]
     async fn background_work_is_waited_for_and_its_result_counts() {
         let (mut progress, now) = (Progress::default(), Instant::now());
-        let mut on = |progress: &mut Progress, signals: &[Signal]| {
+        let on = |progress: &mut Progress, signals: &[Signal]| {
             assert!(signals.iter().all(|signal| progress.on(signal, now).is_none()));
         };
         let waiting = Signal::Turn(turn("waiting", true));
@@ -149,8 +155,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_ends_early_has_failed() {
-        let exit = Signal::Exited { code: 137, stderr: String::new() };
-        let words = "Claude Code ended with 137 and without a result".to_owned();
-        assert_eq!(ending_after([Signal::Running, exit]), Some(Ending::Failed(Reason::RuntimeFailed, words)));
+        let exit = |code, stderr: &str| [Signal::Running, Signal::Exited { code, stderr: stderr.into() }];
+        let words = |words: &str| format!("Claude Code ended with {words}");
+        let failed = Ending::Failed(Reason::RuntimeFailed, words("1 and without a result: no such flag"));
+        assert_eq!(ending_after(exit(1, "no such flag")), Some(failed));
+        assert_eq!(ending_after(exit(137, "")), Some(Ending::Crashed(words("137 and without a result"))));
     }
 }

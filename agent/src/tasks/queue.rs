@@ -73,7 +73,7 @@ impl Queue {
             queue.lock().next = work.order + 1;
             queue.catch_up(&uid, &mut work.tally)?;
             if work.tally.ended {
-                queue.settle(&uid)?;
+                queue.settle(&uid);
             } else if work.cancelled {
                 queue.end(&uid, cancelled())?;
             } else {
@@ -109,7 +109,7 @@ impl Queue {
         if let Some(index) = waiting {
             state.waiting.remove(index);
             drop(state);
-            return self.end(uid, cancelled());
+            return Ok(self.end(uid, cancelled())?);
         }
         let running = state.running.as_ref().filter(|(running, _)| running == uid);
         if let (Some((_, cancelled)), Some(work)) = (running, &mut record.work) {
@@ -139,32 +139,31 @@ impl Queue {
     }
 
     /// Remembers what a task has used up, so that it need not be found in the journal.
-    pub(super) fn checkpoint(&self, uid: &TaskUid, tally: &Tally) -> Result<(), QueueError> {
-        let Some(mut record) = self.store.get(uid)? else { return Ok(()) };
+    pub(super) fn checkpoint(&self, uid: &TaskUid, tally: &Tally) -> Result<(), JournalError> {
         // A tally must never know of an event that the journal could lose.
         self.journal.sync_now()?;
-        if let Some(work) = &mut record.work {
-            work.tally = tally.clone();
-            self.store.put(uid, &record)?;
+        if let Err(error) = self.store.remember(uid, tally) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(task = %uid, error, "what the task has used up is remembered later");
         }
         Ok(())
     }
 
     /// Says how a task ended, and forgets it.
-    pub(super) fn end(&self, uid: &TaskUid, terminal: Body) -> Result<(), QueueError> {
+    pub(super) fn end(&self, uid: &TaskUid, terminal: Body) -> Result<(), JournalError> {
         self.journal.append(Some(uid.as_str()), terminal)?;
         self.journal.sync_now()?;
-        self.settle(uid)
+        self.settle(uid);
+        Ok(())
     }
 
-    /// A task has ended, and its last event is in the journal.
-    fn settle(&self, uid: &TaskUid) -> Result<(), QueueError> {
-        if let Some(record) = self.store.get(uid)? {
-            self.store.put(uid, &Record { work: None, ..record })?;
+    /// A task has ended, and its last event is in the journal, which says so whatever becomes of the record.
+    fn settle(&self, uid: &TaskUid) {
+        if let Err(error) = self.store.end(uid) {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(task = %uid, error, "that the task has ended is noted at the next start");
         }
-        let mut state = self.lock();
-        state.running.take_if(|(running, _)| running == uid);
-        Ok(())
+        self.lock().running.take_if(|(running, _)| running == uid);
     }
 
     /// The tasks there are.

@@ -15,6 +15,8 @@ pub(crate) enum Reason {
     RuntimeFailed,
     /// A background process of the task did not end in time.
     BackgroundTimeout,
+    /// The workspace's volume is full.
+    WorkspaceFull,
 }
 
 impl Reason {
@@ -27,6 +29,7 @@ impl Reason {
             Self::MaxTurns => "MaxTurns",
             Self::RuntimeFailed => "RuntimeFailed",
             Self::BackgroundTimeout => "BackgroundTimeout",
+            Self::WorkspaceFull => "WorkspaceFull",
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     account::Account,
     deltas::Deltas,
     progress::{Ending, Progress},
-    queue::{Queue, QueueError},
+    queue::Queue,
     reason::Reason,
     store::TaskUid,
 };
@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
         claude: &mut Claude,
         ask: Ask,
         interruptions: Interruptions<'_>,
-    ) -> Result<Ending, QueueError> {
+    ) -> Result<Ending, JournalError> {
         self.deadline = Some((Instant::now() + START, Overdue::Start));
         loop {
             let may_be_asked = self.asked_to_end.is_none();
@@ -107,6 +107,9 @@ impl<'a> Run<'a> {
                     }
                     if let Some(ending) = self.on(signal)? {
                         return Ok(ending);
+                    }
+                    if let Some((reason, words)) = self.account.obstacle().filter(|_| may_be_asked) {
+                        self.ask_to_end(claude, Ending::Failed(reason, words));
                     }
                 }
                 () = until(self.deltas.due()) => self.flush()?,
@@ -130,7 +133,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn on(&mut self, signal: Signal) -> Result<Option<Ending>, QueueError> {
+    fn on(&mut self, signal: Signal) -> Result<Option<Ending>, JournalError> {
         let now = Instant::now();
         let ending = self.progress.on(&signal, now);
         match signal {
@@ -184,7 +187,7 @@ impl<'a> Run<'a> {
         self.deltas.take().map_or(Ok(()), |content| self.account.say(Body::TextDelta { content }))
     }
 
-    fn remember(&mut self) -> Result<(), QueueError> {
+    fn remember(&mut self) -> Result<(), JournalError> {
         let tally = self.account.tally();
         if tally.seq >= self.checkpoint + CHECKPOINT {
             self.queue.checkpoint(self.uid, &tally)?;

@@ -3,6 +3,7 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     str::FromStr,
+    sync::atomic::{AtomicUsize, Ordering},
     time::SystemTime,
 };
 
@@ -51,7 +52,7 @@ impl TaskUid {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// Says whether the same uid comes with the same request again.
-    pub(super) digest: String,
+    digest: String,
     /// What is left to do; nothing once the task has ended.
     pub(crate) work: Option<Work>,
 }
@@ -94,10 +95,15 @@ fn digest(request: &TaskRequest) -> String {
 /// Ended tasks that are remembered, so that their uid is not worked on again.
 const REMEMBERED: usize = 1_000;
 
+/// Tasks that end between two times the oldest are forgotten.
+const FORGET_EVERY: usize = 100;
+
 /// The directory of tasks.
 #[derive(Debug)]
 pub(crate) struct Store {
     directory: PathBuf,
+    /// Tasks that have ended since the process began.
+    ended: AtomicUsize,
 }
 
 /// A task cannot be stored or read.
@@ -110,7 +116,7 @@ pub(crate) struct StoreError {
 
 impl Store {
     pub(crate) fn new(directory: PathBuf) -> Self {
-        Self { directory }
+        Self { directory, ended: AtomicUsize::new(0) }
     }
 
     pub(crate) fn get(&self, uid: &TaskUid) -> Result<Option<Record>, StoreError> {
@@ -122,6 +128,22 @@ impl Store {
         let path = self.path(uid);
         let json = serde_json::to_vec(record).map_err(io::Error::from);
         json.and_then(|json| write_durably(&path, &json)).map_err(|source| StoreError { path, source })
+    }
+
+    /// Notes that a task has ended.
+    pub(crate) fn end(&self, uid: &TaskUid) -> Result<(), StoreError> {
+        let Some(record) = self.get(uid)? else { return Ok(()) };
+        self.put(uid, &Record { work: None, ..record })?;
+        let ended = self.ended.fetch_add(1, Ordering::Relaxed);
+        if ended % FORGET_EVERY == FORGET_EVERY - 1 { self.load().map(drop) } else { Ok(()) }
+    }
+
+    /// Notes what a task has used up.
+    pub(crate) fn remember(&self, uid: &TaskUid, tally: &Tally) -> Result<(), StoreError> {
+        let Some(mut record) = self.get(uid)? else { return Ok(()) };
+        let Some(work) = &mut record.work else { return Ok(()) };
+        work.tally = tally.clone();
+        self.put(uid, &record)
     }
 
     /// The tasks that have not ended, in order. Forgets the oldest of those that have.

@@ -22,7 +22,11 @@ use crate::{
         Turn,
         claude::{Claude, Conversation, End, Installation, Standing, Transcript},
     },
+    workspace,
 };
+
+/// Processes of a task that may die before it fails.
+const CRASHES: u32 = 3;
 
 /// Carries out the queue's tasks.
 pub(crate) struct Worker {
@@ -85,7 +89,31 @@ impl Worker {
         Ok(())
     }
 
+    /// Carries a task out, again if its process dies in the middle.
     async fn carry_out(
+        &self,
+        uid: &TaskUid,
+        account: &Account,
+        cancelled: &CancellationToken,
+    ) -> Result<Ending, WorkError> {
+        self.journal.look_for_room()?;
+        if let Some((reason, words)) = account.obstacle() {
+            return Ok(Ending::Failed(reason, words));
+        }
+        let mut crashes = 0;
+        loop {
+            let ending = self.attempt(uid, account, cancelled).await?;
+            crashes += 1;
+            match ending {
+                Ending::Crashed(words) if crashes < CRASHES => {
+                    tracing::warn!(task = %uid, words, "the task goes on in another process");
+                }
+                ending => return Ok(ending),
+            }
+        }
+    }
+
+    async fn attempt(
         &self,
         uid: &TaskUid,
         account: &Account,
@@ -129,13 +157,18 @@ impl Worker {
 
     /// The event that ends the task, if it has ended.
     fn terminal(&self, account: &Account, ending: Ending) -> Option<Body> {
+        let failed = |reason: Reason, words: &str| {
+            Some(Body::Error { error: limits::cut(words, limits::TEXT), reason: reason.as_str().into() })
+        };
         match ending {
             Ending::Completed(turn) => Some(Body::TaskCompleted(self.outcome(account, turn))),
             Ending::Cancelled => Some(Body::TaskCancelled { reason: "cancelled by request".into() }),
-            Ending::Failed(reason, words) => {
-                let error = limits::cut(&words, limits::TEXT);
-                Some(Body::Error { error, reason: reason.as_str().into() })
+            // Claude Code fails in many ways without room; the cause is one.
+            Ending::Failed(Reason::RuntimeFailed, words) | Ending::Crashed(words) => {
+                let is_full = workspace::is_full(&self.installation.workspace);
+                failed(if is_full { Reason::WorkspaceFull } else { Reason::RuntimeFailed }, &words)
             }
+            Ending::Failed(reason, words) => failed(reason, &words),
             Ending::Suspended => None,
         }
     }

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use komputer_events::{Body, Event};
+use rustix::process::{Signal, kill_process};
 
 use crate::{
     harness::Surroundings,
@@ -106,6 +107,24 @@ async fn again_and_again() {
     // An answer that the model has sent and nobody lived to receive is on its bill alone.
     let ((cost, calls), (billed, billed_calls)) = (cost(&events), surroundings.model.billed().await);
     assert!(cost <= billed && (calls..=calls + 4).contains(&billed_calls), "{cost}, {calls}; {billed}, {billed_calls}");
+}
+
+#[tokio::test]
+async fn of_claude_alone() {
+    let Some(mut surroundings) = Surroundings::prepare().await else { return };
+    let agent = surroundings.start_agent().await;
+    agent.ask("t1", "<<bash: touch running; timeout 3 tail -f /dev/null; echo one>><<text: done>>").await;
+    let running = surroundings.workspace().join("running");
+    surroundings.until("the tool to run", async |_| running.exists().then_some(())).await;
+    std::thread::sleep(UNWRITTEN);
+    for claude in agent.children() {
+        kill_process(claude, Signal::KILL).unwrap();
+    }
+    let events = ended(&mut surroundings, "t1").await;
+    assert_eq!(outcome(&events, "t1").result, "done");
+    assert_eq!(tool_outputs(&events, "t1"), ["one"]);
+    assert_eq!(cost(&events), surroundings.model.billed().await);
+    assert_eq!(agent.children(), []);
 }
 
 #[tokio::test]

@@ -139,9 +139,7 @@ async fn background_work_belongs_to_the_task() {
 async fn nothing_a_task_started_outlives_it() {
     let script = "<<bash: (setsid sleep 4711 >/dev/null 2>&1 &) ; echo started>><<text: done>>";
     let Some((_surroundings, agent, _)) = one_task(script).await else { return };
-    let pid = agent.pid().as_raw_nonzero();
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    assert_eq!(children, "");
+    assert_eq!(agent.children(), []);
 }
 
 #[tokio::test]
@@ -259,4 +257,21 @@ async fn long_answers_come_in_pieces_as_they_are_written() {
     assert!((3..60).contains(&deltas.len()), "{}", deltas.len());
     let first = deltas[0].timestamp.duration_until(deltas[deltas.len() - 1].timestamp);
     assert!(first.unsigned_abs() > Duration::from_millis(500));
+}
+
+#[tokio::test]
+async fn a_full_workspace_fails_the_task_and_not_the_agent() {
+    let Some(mut surroundings) = Surroundings::prepare().await else { return };
+    if !surroundings.shrink_workspace(24) {
+        eprintln!("SKIPPED: only root can mount a small volume");
+        return;
+    }
+    let agent = surroundings.start_agent().await;
+    agent
+        .ask("t1", "<<bash: head -c 30M /dev/zero > big; echo full>><<times: 150 bash: seq 3000>><<text: never>>")
+        .await;
+    let events = ended(&mut surroundings, "t1").await;
+    let (reason, words) = failure(&events, "t1");
+    assert_eq!(reason, "WorkspaceFull", "{words}");
+    assert_eq!(agent.status().await.running, None);
 }

@@ -1,4 +1,5 @@
 use std::{
+    fmt::Display,
     fs::{self, File, Permissions},
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
@@ -41,10 +42,13 @@ pub fn prepare_directory(claude: &Path) -> tempfile::TempDir {
     directory
 }
 
-/// As a pod's container: an own PID namespace, and not root.
-fn container() -> Command {
+/// As a pod's container: an own PID namespace, and not root. `prepare` runs before, where the tests run as root.
+fn container(prepare: &str) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--pid", "--mount-proc", "--fork"]);
+    if !prepare.is_empty() {
+        command.args(["sh", "-c", &format!("{prepare} && exec \"$@\""), "sh"]);
+    }
     if geteuid().is_root() {
         command.args(["setpriv", "--reuid", "10001", "--regid", "10001", "--clear-groups", "--no-new-privs"]);
     } else {
@@ -58,10 +62,20 @@ impl Surroundings {
         self.directory.path().join("workspace")
     }
 
+    /// Gives the next agents a workspace of their own, of that many mebibytes. Only root can.
+    pub fn shrink_workspace(&mut self, mebibytes: u32) -> bool {
+        self.volume = Some(mebibytes);
+        geteuid().is_root()
+    }
+
     /// An agent that is not waited for.
     pub fn spawn_agent(&self, port: u16, variables: &[(&str, &str)]) -> Child {
         let log = File::options().create(true).append(true).open(self.directory.path().join("agent.log")).unwrap();
-        container()
+        let mount = |mebibytes| {
+            let workspace = self.workspace();
+            format!("mount -t tmpfs -o mode=777,size={mebibytes}m workspace {}", workspace.display())
+        };
+        container(&self.volume.map(mount).unwrap_or_default())
             .arg(self.directory.path().join("komputer-agent"))
             .current_dir(self.directory.path())
             .env_clear()
@@ -133,7 +147,12 @@ impl Agent {
 
     /// The agent's process, as this PID namespace counts.
     pub fn pid(&self) -> Pid {
-        first_child(&self.namespace).expect("the agent must run")
+        *children(self.namespace.id()).first().expect("the agent must run")
+    }
+
+    /// The processes right below the agent's.
+    pub fn children(&self) -> Vec<Pid> {
+        children(self.pid().as_raw_nonzero())
     }
 
     /// As a node that loses power, but for the disk: everything is gone at once.
@@ -149,17 +168,15 @@ impl Agent {
     }
 }
 
-/// What `unshare` started.
-fn first_child(namespace: &Child) -> Option<Pid> {
-    let pid = namespace.id();
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-    Pid::from_raw(children.trim().parse().ok()?)
+fn children(pid: impl Display) -> Vec<Pid> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
 impl Drop for Agent {
     /// Does nothing where a test has ended it.
     fn drop(&mut self) {
-        if let Some(agent) = first_child(&self.namespace) {
+        for agent in children(self.namespace.id()) {
             let _ = kill_process(agent, Signal::KILL);
         }
         let _ = self.namespace.wait();

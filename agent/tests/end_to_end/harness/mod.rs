@@ -22,6 +22,8 @@ pub struct Surroundings {
     pub model: Model,
     /// Holds the programs and the workspace; everybody may look into it.
     pub directory: tempfile::TempDir,
+    /// Mebibytes of the workspace's volume, where it is small.
+    volume: Option<u32>,
 }
 
 impl Surroundings {
@@ -32,7 +34,7 @@ impl Surroundings {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let directory = agent::prepare_directory(&claude);
         let redis = Redis::start(directory.path());
-        Some(Self { redis, model: Model::start().await, directory })
+        Some(Self { redis, model: Model::start().await, directory, volume: None })
     }
 
     /// Waits until `found` finds something.
