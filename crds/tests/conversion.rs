@@ -75,7 +75,7 @@ fn every_field_has_its_counterpart() {
 }
 
 #[test]
-fn what_v1alpha1_cannot_say_is_in_one_annotation_and_survives_an_edit() {
+fn what_v1alpha1_cannot_say_is_in_annotations_and_survives_an_edit() {
     let v1beta1 = json!({
         "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerAgent",
         "metadata": { "name": "a", "annotations": { "team": "blue" } },
@@ -87,7 +87,8 @@ fn what_v1alpha1_cannot_say_is_in_one_annotation_and_survives_an_edit() {
         v1alpha1["metadata"]["annotations"],
         json!({
             "team": "blue",
-            "komputer.komputer.ai/v1beta1-fields": r#"{"spec":{"/lifecycle/idleTimeout":{"is":"10m"},"/suspend":{"is":true}}}"#,
+            "v1beta1.komputer.komputer.ai/spec.lifecycle.idleTimeout": r#"{"is":"10m"}"#,
+            "v1beta1.komputer.komputer.ai/spec.suspend": r#"{"is":true}"#,
         })
     );
     assert_eq!(to_v1beta1(&v1alpha1), v1beta1);
@@ -163,7 +164,10 @@ fn only_an_agent_of_a_known_version_is_converted() {
 #[test]
 fn an_annotation_that_cannot_be_read_stays() {
     let mut v1alpha1 = hello_world();
-    v1alpha1["metadata"]["annotations"] = json!({ "komputer.komputer.ai/v1beta1-fields": "{" });
+    v1alpha1["metadata"]["annotations"] = json!({
+        "v1beta1.komputer.komputer.ai/spec.suspend": "yes", "v1beta1.komputer.komputer.ai/other": "{",
+        "v1beta1.komputer.komputer.ai/else": "{}", "v1beta1.komputer.komputer.ai/spec": "{}",
+    });
     let v1beta1 = to_v1beta1(&v1alpha1);
     assert_eq!(v1beta1["metadata"]["annotations"], v1alpha1["metadata"]["annotations"]);
     assert_eq!(to_v1alpha1(&v1beta1), v1alpha1);

@@ -16,21 +16,15 @@ pub(super) struct Kept {
     pub(super) status: Changes,
 }
 
-impl Kept {
-    pub(super) fn is_empty(&self) -> bool {
-        self.spec.is_empty() && self.status.is_empty()
-    }
-}
-
 /// Changes by JSON pointer.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(transparent)]
-pub(super) struct Changes(BTreeMap<String, Change>);
+pub(super) struct Changes(pub(super) BTreeMap<String, Change>);
 
 /// A field that translation gives one value and that has another.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
-struct Change {
+pub(super) struct Change {
     /// What translation makes of it; nothing where absent.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     was: Option<Value>,

@@ -23,9 +23,9 @@
 //! difference is kept with the result and taken up by the conversion in the other direction ([`Kept`]). So a round trip
 //! gives back what went in, fields that nobody knows included, and where there is no difference there is no trace.
 //! A kept field is dropped where the field it belongs to has been given another value meanwhile.
-//! Kept fields are in the annotation `komputer.komputer.ai/v1beta1-fields` of a v1alpha1 object and
-//! `komputer.komputer.ai/v1alpha1-fields` of a v1beta1 object. What a v1alpha1 status cannot say is kept in the status
-//! itself, in `v1beta1Fields`, so that a working agent's annotations stay as they are.
+//! A kept field is an annotation, like `v1beta1.komputer.komputer.ai/spec.suspend` of a v1alpha1 object, or
+//! `v1alpha1.komputer.komputer.ai/spec.officeManager` of a v1beta1 object. What a v1alpha1 status cannot say is kept in
+//! the status itself, in `v1beta1Fields`, so that a working agent's annotations stay as they are.
 mod kept;
 mod metadata;
 mod spec;
@@ -59,11 +59,10 @@ pub enum ConvertError {
 pub fn convert(object: Value, to: Version) -> Result<Value, ConvertError> {
     let Value::Object(mut object) = object else { return Err(ConvertError::NotAnObject) };
     let from = version_of(&object)?;
-    let mut kept = metadata::take_kept(&mut object, from);
     if from == to {
-        metadata::put_kept(&mut object, from, &kept);
         return Ok(Value::Object(object));
     }
+    let mut kept = metadata::take_kept(&mut object, from);
     let mut lost = Kept::default();
     if let Some(Value::Object(fields)) = object.get_mut("spec") {
         lost.spec = spec::convert(fields, to, &kept.spec);
@@ -73,7 +72,7 @@ pub fn convert(object: Value, to: Version) -> Result<Value, ConvertError> {
         lost.status = status::convert(fields, to, &kept.status);
         status::put_kept(fields, to, &mut lost.status);
     }
-    metadata::put_kept(&mut object, to, &lost);
+    metadata::put_kept(&mut object, to, lost);
     object.insert("apiVersion".into(), to.api_version().into());
     Ok(Value::Object(object))
 }

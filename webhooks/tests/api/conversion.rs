@@ -94,7 +94,7 @@ fn an_edit_through_the_old_version_takes_nothing_away() {
     }
     assert_eq!(new["spec"], expected);
     let annotations = new["metadata"]["annotations"].as_object().unwrap();
-    assert!(annotations.keys().all(|key| !key.starts_with("komputer")), "{annotations:?}");
+    assert!(annotations.keys().all(|key| !key.contains("komputer.ai")), "{annotations:?}");
 }
 
 #[test]
@@ -113,7 +113,10 @@ fn managers_of_both_versions_share_an_agent() {
     apply(
         "old",
         "v1alpha1",
-        json!({ "instructions": "i", "systemPrompt": "s", "role": "worker", "secrets": ["a", "b"], "officeManager": "m" }),
+        json!({
+            "instructions": "i", "systemPrompt": "s", "role": "worker", "secrets": ["a", "b"],
+            "officeManager": "m", "internalSystemPrompt": "p",
+        }),
     );
     apply("new", "v1beta1", json!({ "suspend": true, "lifecycle": { "afterTask": "Sleep" } }));
     let new = system.get("shared", NEW, "a");
@@ -122,7 +125,7 @@ fn managers_of_both_versions_share_an_agent() {
     assert_eq!(system.get("shared", OLD, "a")["spec"]["officeManager"], "m");
 
     // What one stops applying goes, and what the other applies stays.
-    apply("old", "v1alpha1", json!({ "instructions": "i", "secrets": ["a"] }));
+    apply("old", "v1alpha1", json!({ "instructions": "i", "secrets": ["a"], "internalSystemPrompt": "p" }));
     apply("new", "v1beta1", json!({ "suspend": true }));
     let new = system.get("shared", NEW, "a");
     let expected = json!({
@@ -130,7 +133,8 @@ fn managers_of_both_versions_share_an_agent() {
         "role": "Manager", "priority": 0, "templateRef": { "name": "default" }, "model": "claude-sonnet-4-6",
     });
     assert_eq!(new["spec"], expected);
-    assert_eq!(system.get("shared", OLD, "a")["spec"].get("officeManager"), None);
+    let old = system.get("shared", OLD, "a");
+    assert_eq!((old["spec"].get("officeManager"), &old["spec"]["internalSystemPrompt"]), (None, &"p".into()));
 }
 
 #[test]
@@ -146,8 +150,6 @@ fn lists_are_converted_whole() {
     system.kubectl(&["create", "-f", "-"], &json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string());
     let list: Value = serde_json::from_str(&system.kubectl(&["get", "-n", "list", OLD, "-o", "json"], "")).unwrap();
     assert_eq!(list["items"].as_array().unwrap().len(), 30);
-    assert_eq!(
-        list["items"][7]["metadata"]["annotations"]["komputer.komputer.ai/v1beta1-fields"],
-        r#"{"spec":{"/suspend":{"is":true}}}"#
-    );
+    let annotations = json!({ "v1beta1.komputer.komputer.ai/spec.suspend": r#"{"is":true}"# });
+    assert_eq!(list["items"][7]["metadata"]["annotations"], annotations);
 }
