@@ -103,7 +103,7 @@ impl Auth {
 
     async fn check_again(&self, caller: &Caller, access: &Access) -> Result<(), ApiError> {
         let (Self::Kubernetes(reviews), Some(token)) = (self, &caller.token) else { return Ok(()) };
-        let identity = reviews.authenticate(token).await?;
+        let identity = reviews.authenticate_again(token).await?;
         reviews.authorize(&identity, access).await
     }
 }

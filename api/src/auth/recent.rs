@@ -22,6 +22,10 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
         entries.get(key).filter(|(until, _)| now < *until).map(|(_, value)| value.clone())
     }
 
+    pub(super) fn forget(&self, key: &K) {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
     pub(super) fn put(&self, key: K, value: V, now: Instant) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.len() >= self.capacity && !entries.contains_key(&key) {

@@ -70,6 +70,18 @@ impl Reviews {
         .await
     }
 
+    /// Whose token this is by now, whatever is known of it.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub async fn authenticate_again(&self, token: &Token) -> Result<Arc<Identity>, ApiError> {
+        in_time(async {
+            let _turn = self.0.turns.acquire().await;
+            self.0.review_token(token).await
+        })
+        .await
+    }
+
     /// Nothing where `identity` may do this.
     ///
     /// # Errors
@@ -106,6 +118,7 @@ impl Inner {
             self.accepted.put(token.fingerprint(), identity.clone(), Instant::now());
             return Ok(identity);
         }
+        self.accepted.forget(&token.fingerprint());
         let why = status.error.map(|error| format!(" ({error})")).unwrap_or_default();
         let why = format!("the cluster does not accept this bearer token{why}; get a new one");
         self.refused.put(token.fingerprint(), why.clone(), Instant::now());

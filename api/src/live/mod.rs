@@ -14,5 +14,5 @@ pub use hub::Hub;
 pub use places::{Place, Places};
 pub use queue::Limits as QueueLimits;
 pub use session::{Session, Timing};
-pub use subscription::{Start, Subscription};
+pub use subscription::{Ended, Start, Subscription};
 pub use upgrade::Upgrade;
