@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     #[arg(long, env = "KOMPUTER_AGENT_NAMESPACE")]
     namespace: String,
     /// The uid of the agent's object; its session with Claude is derived from it.
-    #[arg(long, env = "KOMPUTER_AGENT_UID")]
+    #[arg(long, env = "KOMPUTER_AGENT_UID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     uid: String,
     /// Redis, as HOST:PORT.
     #[arg(long, env = "KOMPUTER_REDIS_ADDRESS")]

@@ -29,6 +29,19 @@ pub(super) enum Ending {
     Suspended,
 }
 
+impl Ending {
+    /// For logs, which are not for what the model says.
+    pub(super) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Completed(_) => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Failed(reason, _) => reason.as_str(),
+            Self::Crashed(_) => "crashed",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
 /// How far a task is, from what its runtime tells.
 #[derive(Debug, Default)]
 pub(super) struct Progress {

@@ -54,6 +54,8 @@ pub(super) struct Run<'a> {
     queue: &'a Queue,
     progress: Progress,
     deltas: Deltas,
+    /// Whether the prompt was sent.
+    is_asked: bool,
     /// How it ends once it has stopped, where it was asked to.
     asked_to_end: Option<Ending>,
     /// When waiting for what is awaited next is over.
@@ -77,6 +79,7 @@ impl<'a> Run<'a> {
             queue,
             progress: Progress::default(),
             deltas: Deltas::default(),
+            is_asked: false,
             asked_to_end: None,
             deadline: None,
             checkpoint: account.tally().seq,
@@ -93,32 +96,32 @@ impl<'a> Run<'a> {
         self.deadline = Some((Instant::now() + START, Overdue::Start));
         loop {
             let may_be_asked = self.asked_to_end.is_none();
-            tokio::select! {
+            let ended = tokio::select! {
                 biased;
-                () = interruptions.stop.cancelled() => {
-                    self.flush()?;
-                    return Ok(Ending::Suspended);
-                }
+                () = interruptions.stop.cancelled() => Some(Ending::Suspended),
                 () = interruptions.cancelled.cancelled(), if may_be_asked => self.ask_to_end(claude, Ending::Cancelled),
                 ending = self.refused(), if may_be_asked => self.ask_to_end(claude, ending),
+                () = until(self.deltas.due()) => {
+                    self.flush()?;
+                    None
+                }
                 signal = claude.next() => {
                     if signal == Signal::Initialized {
                         self.begin(claude, ask);
                     }
-                    if let Some(ending) = self.on(signal)? {
-                        return Ok(ending);
-                    }
-                    if let Some((reason, words)) = self.account.obstacle().filter(|_| may_be_asked) {
-                        self.ask_to_end(claude, Ending::Failed(reason, words));
-                    }
-                }
-                () = until(self.deltas.due()) => self.flush()?,
-                () = until(self.deadline.map(|(due, _)| due)) => {
-                    if let Some(ending) = self.overdue(claude) {
-                        return Ok(ending);
+                    let ended = self.on(signal)?;
+                    let obstacle = self.account.obstacle().filter(|_| may_be_asked && ended.is_none());
+                    match obstacle {
+                        Some((reason, words)) => self.ask_to_end(claude, Ending::Failed(reason, words)),
+                        None => ended,
                     }
                 }
-                () = until(self.progress.gives_up()) => return Ok(self.progress.give_up()),
+                () = until(self.deadline.map(|(due, _)| due)) => self.overdue(claude),
+                () = until(self.progress.gives_up()) => Some(self.progress.give_up()),
+            };
+            if let Some(ending) = ended {
+                self.flush()?;
+                return Ok(ending);
             }
         }
     }
@@ -128,6 +131,7 @@ impl<'a> Run<'a> {
             Ask::Instructions(uuid) => {
                 claude.prompt(&self.account.request().instructions, uuid);
                 self.deadline = None;
+                self.is_asked = true;
             }
             Ask::Nothing => self.deadline = Some((Instant::now() + CONTINUE, Overdue::Continue)),
         }
@@ -149,16 +153,18 @@ impl<'a> Run<'a> {
             }
             _ => {}
         }
-        if ending.is_some() {
-            self.flush()?;
-        }
         Ok(ending.map(|ending| self.asked_to_end.take().unwrap_or(ending)))
     }
 
-    fn ask_to_end(&mut self, claude: &Claude, ending: Ending) {
+    /// Ends the turn it is in; where there is none yet, the task ends at once.
+    fn ask_to_end(&mut self, claude: &Claude, ending: Ending) -> Option<Ending> {
+        if !self.is_asked && !self.progress.has_begun {
+            return Some(ending);
+        }
         claude.interrupt();
         self.asked_to_end = Some(ending);
         self.deadline = Some((Instant::now() + INTERRUPT, Overdue::Interrupt));
+        None
     }
 
     /// How the task ends where it was refused another call to the model.

@@ -82,7 +82,7 @@ impl Worker {
         // Nothing may be charged to a task after its last event.
         self.desk.close().await;
         let ending = ending?;
-        tracing::info!(task = %uid, ?ending, "task ends");
+        tracing::info!(task = %uid, ending = ending.as_str(), "task ends");
         if let Some(terminal) = self.terminal(&account, ending) {
             self.queue.end(&uid, terminal)?;
         }
