@@ -14,13 +14,27 @@
 //! | `podSpec` | `podTemplate.spec` | |
 //! | `labels` | `podTemplate.labels` | |
 //! | `storage.size`, `storage.storageClassName` | the same | |
-//! | `status.phase` | `status.phase` | see [`status`] |
+//! | `status.phase` | `status.phase` | see below |
 //! | `status.taskStatus`, `.lastTaskMessage`, `.lastTaskCostUSD` | from `status.lastTask` | `InProgress` while it runs, `Error` where it failed, else `Complete` |
 //! | `status.totalTokens` | sum of `status.tokens` | |
 //! | other status of v1beta1 | the same | v1alpha1's status takes fields it does not name |
 //!
+//! | phase in v1beta1 | in v1alpha1 |
+//! |---|---|
+//! | `Pending`, `Starting`, `Deleting` | `Pending` |
+//! | `Idle`, `Working` | `Running` |
+//! | `Sleeping`, `Suspended` | `Sleeping` |
+//! | `Finished` | `Succeeded` |
+//! | `Failed` | `Failed` |
+//!
+//! The other way `Queued` is `Pending` too, and `Running` is `Working` while the task is in progress, else `Idle`.
+//!
+//! Where v1alpha1 says nothing of role, model or template the apiserver fills in that version's defaults on every write
+//! through it, as it always has: an agent that v1beta1 made a worker by saying nothing becomes a manager.
+//! `komputer-webhooks` warns of that.
+//!
 //! **Nothing is lost.** After translating, the result is translated back; where that differs from the original, the
-//! difference is kept with the result and taken up by the conversion in the other direction ([`Kept`]). So a round trip
+//! difference is kept with the result and taken up by the conversion in the other direction. So a round trip
 //! gives back what went in, fields that nobody knows included, and where there is no difference there is no trace.
 //! A kept field is dropped where the field it belongs to has been given another value meanwhile.
 //! A kept field is an annotation, like `v1beta1.komputer.komputer.ai/spec.suspend` of a v1alpha1 object, or

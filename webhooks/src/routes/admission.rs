@@ -88,3 +88,38 @@ impl Answer {
 fn status_cause(cause: &Cause) -> StatusCause {
     StatusCause { reason: cause.reason.cause_type().into(), message: cause.text(), field: cause.field.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use komputer_crds::validate::causes;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_status_that_clients_can_read() {
+        let object = json!({ "spec": { "podTemplate": { "spec": { "hostPID": true, "hostIPC": true } } } });
+        let answer = Answer::denied("1".into(), Kind::Agent, "a", &causes(Kind::Agent, &object));
+        let why = "it lets the agent see and signal the node's processes; remove it";
+        let cause = |name: &str| {
+            json!({
+                "reason": "FieldValueForbidden", "field": format!("spec.podTemplate.spec.{name}"),
+                "message": format!("Forbidden: {why}"),
+            })
+        };
+        let expected = json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "response": { "uid": "1", "allowed": false, "status": {
+                "status": "Failure", "code": 422, "reason": "Invalid",
+                "message": format!(
+                    "[spec.podTemplate.spec.hostIPC: Forbidden: {why}, spec.podTemplate.spec.hostPID: Forbidden: {why}]"
+                ),
+                "details": {
+                    "group": "komputer.komputer.ai", "kind": "KomputerAgent", "name": "a",
+                    "causes": [cause("hostIPC"), cause("hostPID")],
+                },
+            } },
+        });
+        assert_eq!(serde_json::to_value(answer).unwrap(), expected);
+    }
+}
