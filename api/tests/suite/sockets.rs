@@ -89,6 +89,7 @@ async fn a_client_that_does_not_read_is_told_where_to_go_on_and_delays_nobody() 
     let path = "agents/ada/ws?namespace=slow";
     let (mut slow, mut quick) = (reader.socket(path).await.unwrap(), reader.socket(path).await.unwrap());
     let mut ada = Producer::new(&server.redis, "slow", "ada");
+    ada.retention.events = 100_000;
     let mut kept = Vec::new();
     for _ in 0..400 {
         ada.say(100).await;
