@@ -1,7 +1,7 @@
 //! Who runs, and who ends when.
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use komputer_events::bus::{Bells, Ring, Streams};
 use komputer_operator::{
     access::{Access, Notice},
@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let elector = Elector::new(lease_client().await?, &arguments.namespace, lease(&arguments));
     let election = tokio::spawn(elector.run(Arc::new(leading), until(stopped.clone())));
     let outcome = tokio::select! {
-        outcome = lead(&arguments, client, leads.clone(), &health) => outcome,
+        outcome = lead(&arguments, client, leads.clone(), &health) => outcome.and_then(|()| bail!("a controller ended")),
         outcome = endpoints => outcome.context("the health endpoints ended"),
         () = until(stopped) => Ok(()),
         () = lost(leads) => Err(anyhow::anyhow!("lost the lease; restarting")),

@@ -48,7 +48,8 @@ async fn a_hundred_settled_agents_cost_no_write() -> anyhow::Result<()> {
     let start = std::fs::metadata(&audit)?.len();
     tokio::time::sleep(QUIET).await;
     let log = std::fs::read(&audit)?;
-    let new = String::from_utf8_lossy(log.get(usize::try_from(start)?..).context("the audit log was cut")?).into_owned();
+    let new =
+        String::from_utf8_lossy(log.get(usize::try_from(start)?..).context("the audit log was cut")?).into_owned();
     let ours: Vec<String> = new.lines().filter_map(write_of_ours).collect();
     assert_eq!(ours, Vec::<String>::new());
     node.remove_namespace(&namespace).await
@@ -60,7 +61,8 @@ fn write_of_ours(line: &str) -> Option<String> {
     let user = entry["user"]["username"].as_str()?;
     let resource = entry["objectRef"]["resource"].as_str().unwrap_or_default();
     let ours = user.starts_with("system:serviceaccount:komputer-system:komputer-");
-    (ours && resource != "leases").then(|| format!("{user} {} {resource} {}", entry["verb"], entry["objectRef"]["name"]))
+    (ours && resource != "leases")
+        .then(|| format!("{user} {} {resource} {}", entry["verb"], entry["objectRef"]["name"]))
 }
 
 async fn audit_log() -> anyhow::Result<PathBuf> {
