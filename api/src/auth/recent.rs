@@ -22,6 +22,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Recent<K, V> {
         entries.get(key).filter(|(until, _)| now < *until).map(|(_, value)| value.clone())
     }
 
+    /// What has been put since then.
+    pub(super) fn get_since(&self, key: &K, since: Instant) -> Option<V> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(key).filter(|(until, _)| since + self.age <= *until).map(|(_, value)| value.clone())
+    }
+
     pub(super) fn forget(&self, key: &K) {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
@@ -52,6 +58,10 @@ mod tests {
         recent.put("a", 1, now);
         assert_eq!(recent.get(&"a", now + Duration::from_secs(9)), Some(1));
         assert_eq!(recent.get(&"a", now + Duration::from_secs(10)), None);
+        assert_eq!(recent.get_since(&"a", now), Some(1));
+        assert_eq!(recent.get_since(&"a", now + Duration::from_millis(1)), None);
+        recent.forget(&"a");
+        assert_eq!(recent.get(&"a", now), None);
     }
 
     #[test]

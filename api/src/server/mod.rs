@@ -1,4 +1,6 @@
 //! Serves routes over HTTP/1.1 with limits on everything, and drains when told to stop.
+mod stall;
+
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use http_body_util::Limited;
@@ -19,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 use warp::{filters::BoxedFilter, http::Request, reply::Response};
 
+use self::stall::Stalling;
+
 /// What a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -30,6 +34,8 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
+    /// For a client to take at least something of its answer.
+    pub write: Duration,
     /// For requests to be answered once the process is to stop.
     pub drain: Duration,
 }
@@ -39,6 +45,7 @@ impl Default for Limits {
         Self {
             connections: 1_024,
             header_read: Duration::from_secs(30),
+            write: Duration::from_secs(30),
             header_bytes: 64 * 1024,
             body_bytes: 64 * 1024,
             drain: Duration::from_secs(20),
@@ -102,6 +109,7 @@ async fn answer(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
+    let stream = TokioIo::new(Stalling::new(stream, limits.write));
     let routes = warp::service(routes);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut routes = routes.clone();
@@ -112,7 +120,7 @@ async fn answer(
     });
     let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
     http.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_read).max_buf_size(limits.header_bytes);
-    if let Err(error) = watcher.watch(http.serve_connection_with_upgrades(TokioIo::new(stream), service)).await {
+    if let Err(error) = watcher.watch(http.serve_connection_with_upgrades(stream, service)).await {
         tracing::debug!(%error, "connection ended with an error");
     }
 }

@@ -5,6 +5,7 @@ mod access;
 mod client;
 mod cluster;
 mod hub;
+mod limits;
 mod read;
 mod redis;
 mod server;

@@ -1,4 +1,6 @@
 //! Events over sockets, through the whole process.
+use std::time::Duration;
+
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use komputer_events::Cursor;
 use serde_json::{Value, json};
@@ -6,6 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::{
     client::{Client, Socket},
+    cluster::agent,
     redis::Producer,
     server::Server,
 };
@@ -138,9 +141,19 @@ async fn places_are_limited_and_come_back() {
     let _third = other.socket(path).await.unwrap();
     assert_eq!(other.socket(path).await.err().unwrap().status(), 429);
     drop(open);
-    while reader.socket(path).await.is_err() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    until_let_in(&reader, path).await;
+}
+
+/// Opens a socket as soon as there is a place for it.
+async fn until_let_in(reader: &Client, path: &str) -> Socket {
+    for _ in 0..600 {
+        match reader.socket(path).await {
+            Ok(socket) => return socket,
+            Err(refused) => assert_eq!(refused.status(), 429),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    panic!("no place becomes free");
 }
 
 #[tokio::test]
@@ -150,24 +163,13 @@ async fn a_client_that_does_not_answer_pings_or_talks_too_much_is_cut_off() {
     let path = "agents/ada/ws?namespace=pings";
     // Not polled, so it answers no ping; its place is free again once the server has noticed.
     let mute = reader.socket(path).await.unwrap();
-    let mut talker = loop {
-        match reader.socket(path).await {
-            Ok(socket) => break socket,
-            Err(refused) => assert_eq!(refused.status(), 429),
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    };
+    let mut talker = until_let_in(&reader, path).await;
     drop(mute);
     for _ in 0..200 {
         talker.say(Message::text("hello?")).await;
     }
     assert_eq!(talker.end().await.0, 1008);
-    let mut shouter = loop {
-        if let Ok(socket) = reader.socket(path).await {
-            break socket;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    };
+    let mut shouter = until_let_in(&reader, path).await;
     shouter.say(Message::text("x".repeat(5_000))).await;
     assert_eq!(shouter.end().await.0, 1008);
 }
@@ -189,4 +191,34 @@ async fn when_it_is_told_to_stop_it_says_goodbye() {
     };
     let (status, ()) = tokio::join!(server.terminate(), goodbyes);
     assert!(status.success());
+}
+
+#[tokio::test]
+async fn from_now_on_is_after_what_is_known_also_while_redis_is_refilled() {
+    let mut server = Server::start(&[]).await;
+    let reader = reader(&server, "refilled");
+    let mut ada = Producer::new(&server.redis, "refilled", "ada");
+    ada.say(10).await;
+    server.cluster.apply(&agent("refilled", "ada", &json!({}), &json!({})));
+    server.cluster.set_status("komputeragent", "refilled", "ada", &json!({"cursor": ada.said[9].id}));
+    let known = || async { reader.get("agents/ada?namespace=refilled").await.body["cursor"] == json!(ada.said[9].id) };
+    while !known().await {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.redis.replace().await;
+    let mut socket = until_open(&reader, "agents/ada/ws?namespace=refilled").await;
+    ada.refill().await;
+    ada.say(1).await;
+    assert_eq!(socket.take(1).await, said(&ada)[10..]);
+}
+
+/// Opens a socket as soon as Redis answers.
+async fn until_open(reader: &Client, path: &str) -> Socket {
+    loop {
+        match reader.socket(path).await {
+            Ok(socket) => return socket,
+            Err(refused) => assert_eq!(refused.status(), 503),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
