@@ -113,12 +113,13 @@ fn redis() -> Data {
     .into()
 }
 
-/// Nobody without a password; the operator everything; the api reads streams and bells.
+/// Nobody without a password; the operator everything; the api reads streams and bells. The default user cannot log in,
+/// but must be allowed everything: Redis reads its append-only file as that user, and drops transactions it may not do.
 fn users(operator: &str, api: &str) -> String {
     let hash = |password: &str| hex::encode(Sha256::digest(password));
     let reads = "+xread +xrange +xrevrange +xlen +xinfo|stream +ping";
     format!(
-        "user default off resetchannels -@all\n\
+        "user default off ~* &* +@all\n\
          user komputer-operator on #{} ~* &* +@all\n\
          user komputer-api on #{} %R~komputer-events:* %R~komputer-bell:* resetchannels -@all {reads}\n",
         hash(operator),
@@ -137,7 +138,7 @@ mod tests {
         let (acl, operator, api) = (text("users.acl"), text("operator-password"), text("api-password"));
         assert_ne!(operator, api);
         assert!(!acl.contains(&operator) && !acl.contains(&api));
-        assert!(acl.starts_with("user default off "));
+        assert!(acl.starts_with("user default off ~* "));
         assert_eq!(acl.lines().count(), 3);
     }
 

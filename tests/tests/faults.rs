@@ -42,13 +42,13 @@ async fn survives(name: &str, victim: Victim) -> anyhow::Result<()> {
     let node = Node::connect().await?;
     let namespace = node.namespace(name).await?;
     let token = node.token(&namespace, "reader", Some("komputer-view")).await?;
-    let script = format!("<<tag: {name}>> <<times: 60 bash: sleep 0.1; echo {{n}}>> <<text: survived>>");
+    let script = format!("<<tag: {name}>> <<times: 60 bash: sleep 0.3; echo {{n}}>> <<text: survived>>");
     let before = node.billed(name).await.unwrap_or_default();
     node.apply(&agent(&namespace, "ada", &script)).await?;
 
     eventually("the task to be in its middle", || async {
         let said = node.events(&token, &namespace, "ada").await?;
-        Ok((said.len() >= 80).then_some(()))
+        Ok((said.len() >= 60).then_some(()))
     })
     .await?;
     match victim {

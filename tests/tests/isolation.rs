@@ -5,7 +5,6 @@ use komputer_tests::{agents::agent, node::Node};
 
 /// Tries everything at once and prints one line a finding; the model only passes the script on.
 const PROBE: &str = r#"
-cd /tmp
 key=$(printf 'scripted-model-needs-%s' no-key)
 echo "environment: $(env | grep -c "$key")"
 echo "proc: $(cat /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' | grep -c "$key")"

@@ -108,7 +108,10 @@ pub(crate) fn managed(address: &Address, credentials: &Credentials) -> Result<Co
 }
 
 /// One connection for one blocking reader: a blocked command holds up every other on the same connection.
-pub(crate) async fn blocking(address: &Address, credentials: &Credentials) -> Result<MultiplexedConnection, RedisError> {
+pub(crate) async fn blocking(
+    address: &Address,
+    credentials: &Credentials,
+) -> Result<MultiplexedConnection, RedisError> {
     let config = redis::AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
     client(address, credentials)?.get_multiplexed_async_connection_with_config(&config).await
 }

@@ -5,9 +5,10 @@ pub const SHARDS: u16 = 64;
 
 /// The shard of an agent, by FNV-1a of `namespace/name`: stable across versions, processes and languages.
 pub fn shard(agent: &AgentId) -> u16 {
-    let hash = agent.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = agent
+        .to_string()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     u16::try_from(hash % u64::from(SHARDS)).unwrap_or_default()
 }
 

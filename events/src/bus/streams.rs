@@ -1,7 +1,10 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use redis::{
-    AsyncCommands, Pipeline, RedisError,
+    AsyncCommands, ErrorKind, Pipeline, RedisError,
     aio::ConnectionManager,
     streams::{StreamId, StreamMaxlen, StreamRangeReply},
 };
@@ -51,8 +54,9 @@ pub struct Page {
 /// Agents' streams. Cheap to clone; clones share one connection, which heals itself.
 #[derive(Clone)]
 pub struct Streams {
-    connection: ConnectionManager,
+    connection: Arc<Mutex<ConnectionManager>>,
     address: Address,
+    credentials: Credentials,
 }
 
 const UID: &str = "uid";
@@ -66,14 +70,18 @@ impl Streams {
     /// # Errors
     /// The address or the credentials cannot be used at all.
     pub fn new(address: &Address, credentials: &Credentials) -> Result<Self, BusError> {
-        let connection = managed(address, credentials)
-            .map_err(|source| BusError::Redis { address: address.clone(), action: "set up a connection", source })?;
-        Ok(Self { connection, address: address.clone() })
+        let connection = managed(address, credentials).map_err(|source| BusError::Redis {
+            address: address.clone(),
+            action: "set up a connection",
+            source,
+        })?;
+        let connection = Arc::new(Mutex::new(connection));
+        Ok(Self { connection, address: address.clone(), credentials: credentials.clone() })
     }
 
     /// The connection, for commands that are not about streams.
     pub fn connection(&self) -> ConnectionManager {
-        self.connection.clone()
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where it is connected to.
@@ -87,8 +95,7 @@ impl Streams {
     /// [`BusError::Redis`].
     pub async fn last(&self, agent: &AgentId) -> Result<Option<Cursor>, BusError> {
         let reply: StreamRangeReply = self
-            .connection
-            .clone()
+            .connection()
             .xrevrange_count(stream_key(agent), "+", "-", 1)
             .await
             .map_err(|source| self.failed("find the newest event", source))?;
@@ -111,11 +118,7 @@ impl Streams {
         let found = self.last(agent).await?;
         if found != expected {
             let text = |cursor: Option<Cursor>| cursor.map(|cursor| cursor.to_string());
-            return Err(BusError::Diverged {
-                agent: agent.to_string(),
-                expected: text(expected),
-                found: text(found),
-            });
+            return Err(BusError::Diverged { agent: agent.to_string(), expected: text(expected), found: text(found) });
         }
         self.write(agent, uid, batch, retention, redis::pipe()).await
     }
@@ -154,7 +157,7 @@ impl Streams {
         pipe.expire(&key, i64::try_from(retention.age.as_secs()).unwrap_or(i64::MAX)).ignore();
         let bell = bell_key(shard(agent));
         pipe.xadd_maxlen(&bell, StreamMaxlen::Approx(BELL_LENGTH), "*", &[("agent", agent.to_string())]).ignore();
-        let mut connection = self.connection.clone();
+        let mut connection = self.connection();
         pipe.query_async::<()>(&mut connection).await.map_err(|source| self.failed("append events", source))
     }
 
@@ -170,8 +173,7 @@ impl Streams {
         count: usize,
     ) -> Result<Page, BusError> {
         let reply: StreamRangeReply = self
-            .connection
-            .clone()
+            .connection()
             .xrange_count(stream_key(agent), format!("({cursor}"), "+", count)
             .await
             .map_err(|source| self.failed("read events", source))?;
@@ -185,8 +187,7 @@ impl Streams {
     pub async fn before(&self, agent: &AgentId, cursor: Option<Cursor>, count: usize) -> Result<Page, BusError> {
         let end = cursor.map_or_else(|| "+".to_owned(), |cursor| format!("({cursor}"));
         let mut reply: StreamRangeReply = self
-            .connection
-            .clone()
+            .connection()
             .xrevrange_count(stream_key(agent), end, "-", count)
             .await
             .map_err(|source| self.failed("read events", source))?;
@@ -199,14 +200,16 @@ impl Streams {
     /// # Errors
     /// [`BusError::Redis`].
     pub async fn remove(&self, agent: &AgentId) -> Result<(), BusError> {
-        self.connection
-            .clone()
-            .del::<_, ()>(stream_key(agent))
-            .await
-            .map_err(|source| self.failed("remove a stream", source))
+        self.connection().del::<_, ()>(stream_key(agent)).await.map_err(|source| self.failed("remove a stream", source))
     }
 
     fn failed(&self, action: &'static str, source: RedisError) -> BusError {
+        // The connection manager keeps a refused login for ever, but a user may only not have been made yet.
+        if source.kind() == ErrorKind::AuthenticationFailed
+            && let Ok(fresh) = managed(&self.address, &self.credentials)
+        {
+            *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
         BusError::Redis { address: self.address.clone(), action, source }
     }
 }
