@@ -37,7 +37,7 @@ images: ## Builds the binaries and the images.
 	@BINARIES=$(KOMPUTER_CACHE)/binaries images/build
 
 .PHONY: test
-test: check test-unit test-api test-e2e ## Runs every check and every test.
+test: check test-unit test-api ## Runs the checks and every test that needs no whole node.
 
 .PHONY: check
 check: ## Format, lints, dependencies, scripts, generated files.
