@@ -33,7 +33,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
                     id,
                     seq: index as u64 + 1,
                     agent: AgentId::new("n", "a").unwrap(),
-                    timestamp: Timestamp::from_millisecond(1000 + index as i64).unwrap(),
+                    timestamp: Timestamp::from_millisecond(1000 + i64::try_from(index).unwrap()).unwrap(),
                     task: Some(format!("task-{task}")),
                     body,
                 }
