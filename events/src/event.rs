@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn every_type_is_read_back() {
         let usage = TokenUsage { input_tokens: 1, output_tokens: 2, ..TokenUsage::default() };
-        let (id, tool) = || -> (String, String) { ("t1".into(), "Bash".into()) }();
+        let (id, tool) = (String::from("t1"), String::from("Bash"));
         let bodies = [
             Body::TaskStarted { instructions: "x".into(), resuming_session: true, model: "m".into() },
             Body::UserMessage { content: "x".into(), steer: true },
