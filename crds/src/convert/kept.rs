@@ -55,7 +55,8 @@ impl Changes {
     }
 
     fn compare(&mut self, path: &str, translated: &Fields, original: &Fields) {
-        for (name, is) in original {
+        // Nearly all are equal, and cost no path.
+        for (name, is) in original.iter().filter(|(name, is)| translated.get(*name) != Some(is)) {
             self.compare_one(&format!("{path}/{}", escape(name)), translated.get(name), is);
         }
         for (name, was) in translated.iter().filter(|(name, _)| !original.contains_key(*name)) {
@@ -65,7 +66,6 @@ impl Changes {
 
     fn compare_one(&mut self, path: &str, was: Option<&Value>, is: &Value) {
         match (was, is) {
-            (Some(was), is) if was == is => {}
             (Some(Value::Object(was)), Value::Object(is)) => self.compare(path, was, is),
             (None, Value::Object(is)) if !is.is_empty() => self.compare(path, &Fields::new(), is),
             _ => {
