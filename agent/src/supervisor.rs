@@ -36,7 +36,8 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
 
     let desk = Arc::new(Desk::default());
     let gateway_token = SecretString::from(Uuid::new_v4().simple().to_string());
-    let gateway = Gateway::start(config.model, gateway_token.clone(), desk.clone(), stop.clone()).await?;
+    // Ends with the process: what is under way may still call the model until it is suspended.
+    let gateway = Gateway::start(config.model, gateway_token.clone(), desk.clone()).await?;
     let installation = Installation {
         claude: config.claude,
         workspace: workspace.root().to_owned(),

@@ -37,19 +37,14 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts serving; gives the address.
-    pub(crate) async fn start(
-        access: ModelAccess,
-        token: SecretString,
-        desk: Arc<Desk>,
-        stop: CancellationToken,
-    ) -> anyhow::Result<SocketAddr> {
+    /// Starts serving, for as long as the process lives; gives the address.
+    pub(crate) async fn start(access: ModelAccess, token: SecretString, desk: Arc<Desk>) -> anyhow::Result<SocketAddr> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("the gateway cannot listen on loopback")?;
         let address = listener.local_addr().map_err(io::Error::other)?;
         let forwarder = Forwarder::new(access).context("the gateway's HTTP client cannot be set up")?;
         let gateway = Arc::new(Self { desk, forwarder, token });
-        tokio::spawn(http::serve(listener, CONNECTIONS, stop, move |request| {
+        tokio::spawn(http::serve(listener, CONNECTIONS, CancellationToken::new(), move |request| {
             let gateway = gateway.clone();
             async move { gateway.answer(request).await.unwrap_or_else(|refusal| refusal.response()) }
         }));

@@ -181,6 +181,7 @@ impl<'a> Run<'a> {
                 Some(Ending::Failed(Reason::RuntimeFailed, words))
             }
             Overdue::Continue if !self.progress.has_begun => {
+                tracing::info!(task = %self.uid, "Claude Code did not take up its turn; it is told to go on");
                 claude.prompt(GO_ON, Uuid::new_v4());
                 None
             }

@@ -48,8 +48,6 @@ pub(crate) enum WorkError {
     Queue(#[from] QueueError),
     #[error(transparent)]
     Journal(#[from] JournalError),
-    #[error("Claude's transcript cannot be read: {0}")]
-    Transcript(#[from] io::Error),
 }
 
 /// How a task is taken up.
@@ -119,9 +117,14 @@ impl Worker {
         account: &Account,
         cancelled: &CancellationToken,
     ) -> Result<Ending, WorkError> {
-        let (conversation, ask) = match self.beginning(Uuid::new_v5(&self.session, uid.as_str().as_bytes()))? {
-            Beginning::Ask(conversation, ask) => (conversation, ask),
-            Beginning::Answered(turn) => return Ok(Ending::Completed(turn)),
+        let (conversation, ask) = match self.beginning(Uuid::new_v5(&self.session, uid.as_str().as_bytes())) {
+            Ok(Beginning::Ask(conversation, ask)) => (conversation, ask),
+            Ok(Beginning::Answered(turn)) => return Ok(Ending::Completed(turn)),
+            Err(error) => {
+                let words =
+                    format!("Claude's transcript below {} cannot be used: {error}", self.installation.config.display());
+                return Ok(Ending::Failed(Reason::RuntimeFailed, words));
+            }
         };
         let request = account.request();
         account.say(Body::TaskStarted {
@@ -142,13 +145,16 @@ impl Worker {
         Ok(ending?)
     }
 
-    fn beginning(&self, prompt: Uuid) -> Result<Beginning, WorkError> {
+    fn beginning(&self, prompt: Uuid) -> io::Result<Beginning> {
         let Some(transcript) = Transcript::find(&self.installation.config, self.session)? else {
             return Ok(Beginning::Ask(Conversation::New(self.session), Ask::Instructions(prompt)));
         };
         Ok(match transcript.standing(prompt)? {
             Standing::Unseen => Beginning::Ask(Conversation::Resume(self.session), Ask::Instructions(prompt)),
-            Standing::Interrupted => Beginning::Ask(Conversation::Continue(self.session), Ask::Nothing),
+            Standing::Interrupted => {
+                transcript.forget_unanswered_note()?;
+                Beginning::Ask(Conversation::Continue(self.session), Ask::Nothing)
+            }
             Standing::Answered { text, stop_reason } => {
                 Beginning::Answered(Turn { succeeded: true, text, stop_reason, ..Turn::default() })
             }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use komputer_events::{Body, Event};
 use rustix::process::{Signal, kill_process};
+use uuid::Uuid;
 
 use crate::{
     harness::Surroundings,
@@ -148,4 +149,36 @@ async fn a_pod_that_is_shut_down_goes_on_in_the_next_one() {
     assert_eq!(outcome(&events, "t1").result, "a b c d e f g h");
     assert_eq!(tool_outputs(&events, "t1"), ["one"]);
     assert_eq!(cost(&events), surroundings.model.billed().await);
+}
+
+#[tokio::test]
+async fn at_any_moment() {
+    let Some(mut surroundings) = Surroundings::prepare().await else { return };
+    let step = |n| format!("<<bash: echo {n} | tee -a log; timeout 0.3 tail -f /dev/null>>");
+    let script = format!("{}<<say: thinking>>{}<<slow: 1 all is done>>", step(1) + &step(2), step(3) + &step(4));
+    let kills = 10;
+    for kill in 0..kills {
+        let agent = surroundings.start_agent().await;
+        agent.ask("t1", &script).await;
+        let milliseconds = u64::try_from(Uuid::new_v4().as_u128() % 3_000).unwrap();
+        eprintln!("kill {kill} after {milliseconds} ms");
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        if kill % 3 == 2 {
+            assert_eq!(agent.stop(), Some(0));
+        } else {
+            agent.kill();
+        }
+    }
+    let agent = surroundings.start_agent().await;
+    agent.ask("t1", &script).await;
+    let events = ended(&mut surroundings, "t1").await;
+    assert_eq!(outcome(&events, "t1").result, "all is done");
+    let log = std::fs::read_to_string(surroundings.workspace().join("log")).unwrap();
+    let steps: std::collections::BTreeSet<_> = log.lines().collect();
+    assert_eq!(steps.into_iter().collect::<Vec<_>>(), ["1", "2", "3", "4"]);
+    let ((cost, calls), (billed, billed_calls)) = (cost(&events), surroundings.model.billed().await);
+    assert!(
+        cost <= billed && (calls..=calls + kills).contains(&billed_calls),
+        "{cost}, {calls}; {billed}, {billed_calls}"
+    );
 }

@@ -43,17 +43,23 @@ pub(crate) struct StartError {
 pub(crate) enum End {
     /// It has nothing left to do: end its input and let it save its state.
     Finished,
-    /// Stop in the middle, so that it can go on later. An interrupt would count as an answer.
+    /// Stop in the middle, so that it can go on later.
     Suspend,
 }
 
-/// Signals sent, and how long each is given.
-const LADDER: [(Option<Kill>, Duration); 4] = [
+/// A signal, if any, and how long to wait for the end after it.
+type Rung = (Option<Kill>, Duration);
+
+const FINISHED: [Rung; 4] = [
     (None, Duration::from_secs(5)),
     (Some(Kill::INT), Duration::from_secs(2)),
     (Some(Kill::TERM), Duration::from_secs(3)),
     (Some(Kill::KILL), Duration::from_secs(2)),
 ];
+
+/// The transcript is up to a tenth of a second behind. An interrupt would count as an answer, and after SIGTERM Claude
+/// Code calls the model once more and writes where it does not find back to: what it goes on from best is a crash.
+const SUSPEND: [Rung; 2] = [(None, Duration::from_millis(200)), (Some(Kill::KILL), Duration::from_secs(2))];
 
 const INITIALIZE: &str = "initialize";
 const INTERRUPT: &str = "interrupt";
@@ -115,10 +121,12 @@ impl Claude {
     /// Ends it and everything it started.
     pub(crate) async fn end(mut self, how: End) {
         let rungs = match how {
-            End::Finished => &LADDER[..],
-            End::Suspend => &LADDER[2..],
+            End::Finished => &FINISHED[..],
+            End::Suspend => &SUSPEND[..],
         };
-        self.process.close_input();
+        if how == End::Finished {
+            self.process.close_input();
+        }
         for (signal, patience) in rungs {
             if let Some(signal) = signal {
                 self.process.kill(*signal);

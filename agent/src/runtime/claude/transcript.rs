@@ -1,7 +1,8 @@
 //! Claude Code's own record of a conversation: how far a task got before its process died.
 use std::{
     fs::{self, File},
-    io::{self, BufRead as _, BufReader},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -40,7 +41,11 @@ struct Line {
     #[serde(default)]
     uuid: Option<Uuid>,
     #[serde(default)]
+    parent_uuid: Option<Uuid>,
+    #[serde(default)]
     is_sidechain: bool,
+    #[serde(default)]
+    is_meta: bool,
     #[serde(default)]
     is_api_error_message: bool,
     #[serde(default)]
@@ -71,18 +76,53 @@ impl Transcript {
         Ok(None)
     }
 
-    /// How far the prompt with that id got. A line that cannot be read is passed over: a crash leaves one.
+    /// How far the prompt with that id got.
     pub(crate) fn standing(&self, prompt: Uuid) -> io::Result<Standing> {
         let mut standing = Standing::Unseen;
-        let mut reader = BufReader::new(File::open(&self.path)?);
-        let mut json = Vec::new();
-        while reader.read_until(b'\n', &mut json)? > 0 {
-            if let Ok(line) = serde_json::from_slice::<Line>(&json) {
-                standing = line.advance(prompt, standing);
+        self.visit(|line, _| {
+            standing = line.advance(prompt, std::mem::replace(&mut standing, Standing::Unseen));
+        })?;
+        Ok(standing)
+    }
+
+    /// Removes the note with which Claude Code told itself to go on, where it was killed before it did. It takes a note
+    /// for something it was told already, and would not go on again.
+    pub(crate) fn forget_unanswered_note(&self) -> io::Result<()> {
+        let mut unanswered: Option<(Uuid, Range<u64>)> = None;
+        self.visit(|line, bytes| {
+            let answers = |(note, _): &mut (Uuid, _)| line.parent_uuid == Some(*note);
+            unanswered.take_if(answers);
+            if let Some(uuid) = line.uuid.filter(|_| line.r#type == "user" && line.is_meta) {
+                unanswered = Some((uuid, bytes));
             }
+        })?;
+        unanswered.map_or(Ok(()), |(_, bytes)| self.remove(bytes))
+    }
+
+    /// Every line and where it is. One that cannot be read is passed over: a crash leaves one.
+    fn visit(&self, mut visit: impl FnMut(Line, Range<u64>)) -> io::Result<()> {
+        let mut reader = BufReader::new(File::open(&self.path)?);
+        let (mut json, mut start) = (Vec::new(), 0);
+        while reader.read_until(b'\n', &mut json)? > 0 {
+            let end = start + json.len() as u64;
+            if let Ok(line) = serde_json::from_slice(&json) {
+                visit(line, start..end);
+            }
+            start = end;
             json.clear();
         }
-        Ok(standing)
+        Ok(())
+    }
+
+    fn remove(&self, bytes: Range<u64>) -> io::Result<()> {
+        let shorter = self.path.with_extension("shorter");
+        let (mut from, mut to) = (File::open(&self.path)?, File::create(&shorter)?);
+        to.set_permissions(from.metadata()?.permissions())?;
+        io::copy(&mut (&mut from).take(bytes.start), &mut to)?;
+        from.seek(SeekFrom::Start(bytes.end))?;
+        io::copy(&mut from, &mut to)?;
+        to.sync_all()?;
+        fs::rename(shorter, &self.path)
     }
 }
 
@@ -117,13 +157,17 @@ mod tests {
 
     const PROMPT: Uuid = Uuid::from_u128(7);
 
-    fn standing(lines: &[Value]) -> Standing {
-        let directory = tempfile::tempdir().unwrap();
-        let project = directory.path().join("projects/-workspace");
+    fn written(directory: &Path, lines: &[Value]) -> Transcript {
+        let project = directory.join("projects/-workspace");
         fs::create_dir_all(&project).unwrap();
         let text: Vec<String> = lines.iter().map(Value::to_string).collect();
         fs::write(project.join(format!("{}.jsonl", Uuid::nil())), text.join("\n") + "\n{\"torn").unwrap();
-        Transcript::find(directory.path(), Uuid::nil()).unwrap().unwrap().standing(PROMPT).unwrap()
+        Transcript::find(directory, Uuid::nil()).unwrap().unwrap()
+    }
+
+    fn standing(lines: &[Value]) -> Standing {
+        let directory = tempfile::tempdir().unwrap();
+        written(directory.path(), lines).standing(PROMPT).unwrap()
     }
 
     fn prompt(uuid: Uuid) -> Value {
@@ -177,5 +221,26 @@ mod tests {
         error["isApiErrorMessage"] = true.into();
         assert_eq!(standing(&[prompt(PROMPT), call(), side]), Standing::Interrupted);
         assert_eq!(standing(&[prompt(PROMPT), error]), Standing::Interrupted);
+    }
+
+    fn note(uuid: u128) -> Value {
+        json!({"type": "user", "uuid": Uuid::from_u128(uuid), "isMeta": true, "message": {"content": "Continue"}})
+    }
+
+    #[test]
+    fn a_note_that_nothing_followed_is_removed_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut answer = call();
+        answer["parentUuid"] = Uuid::from_u128(1).to_string().into();
+        let noise = json!({"type": "cost-state", "totalCostUSD": 1});
+        let lines = [prompt(PROMPT), note(1), answer, note(2), noise];
+        let transcript = written(directory.path(), &lines);
+        for _ in 0..2 {
+            transcript.forget_unanswered_note().unwrap();
+            let left = fs::read_to_string(&transcript.path).unwrap();
+            let expected: Vec<_> = [&lines[..3], &lines[4..]].concat().iter().map(Value::to_string).collect();
+            assert_eq!(left, expected.join("\n") + "\n{\"torn");
+        }
+        assert_eq!(transcript.standing(PROMPT).unwrap(), Standing::Interrupted);
     }
 }
