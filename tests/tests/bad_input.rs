@@ -67,7 +67,7 @@ async fn a_wrong_key_fails_the_task_in_claudes_words_and_leaves_the_agent_usable
         "metadata": { "name": "default", "namespace": namespace }, "spec": spec,
     }))
     .await?;
-    node.apply(&agent(&namespace, "ada", "<<text: never said>>")).await?;
+    node.apply(&agent(&namespace, "ada", "Say something.")).await?;
     let failed = node.ended_task(&namespace, "ada").await?;
     let status = failed.status.context("a task without a status")?;
     assert_eq!(status.phase, Some(TaskPhase::Failed), "{status:?}");
