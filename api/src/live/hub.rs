@@ -201,3 +201,81 @@ impl Feeds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use komputer_events::bus::{Credentials, Entry};
+    use komputer_telemetry::Registry;
+
+    use super::*;
+    use crate::live::queue::{Inbox, Limits, queue};
+
+    const NOBODY: &str = "127.0.0.1:1";
+
+    fn feeds() -> Feeds {
+        let credentials = Credentials { username: "u".into(), password: "p".into() };
+        let streams = Streams::new(&NOBODY.parse().unwrap(), &credentials).unwrap();
+        Feeds::new(streams, Metrics::new(&Registry::new("komputer-api")))
+    }
+
+    fn ada() -> AgentId {
+        AgentId::new("team-a", "ada").unwrap()
+    }
+
+    fn join(feeds: &mut Feeds) -> Inbox {
+        let (client, inbox) = queue(Limits { frames: 9, bytes: 9_999 }, Cursor::START);
+        feeds.join(Join { agent: ada(), end: Cursor::START, client, from: oneshot::channel().0 });
+        inbox
+    }
+
+    fn page(id: &str, more: bool) -> Page {
+        let id: Cursor = id.parse().unwrap();
+        Page { entries: vec![Entry { id, json: String::new() }], end: Some(id), more }
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_read_when_somebody_joins_and_again_when_its_bell_rang_meanwhile() {
+        let mut feeds = feeds();
+        let _client = join(&mut feeds);
+        assert_eq!(feeds.waiting, [ada()], "the bell may have rung before anybody listened");
+        feeds.start_reads();
+        assert!(feeds.waiting.is_empty());
+        feeds.wake(&ada());
+        feeds.finish(Read { agent: ada(), from: Cursor::START, result: Ok(page("7-0", false)) });
+        assert_eq!(feeds.waiting, [ada()], "what rang during the read may not be in it");
+        feeds.start_reads();
+        feeds.finish(Read { agent: ada(), from: "7-0".parse().unwrap(), result: Ok(page("8-0", true)) });
+        assert_eq!(feeds.waiting, [ada()], "there is more than a page");
+        feeds.start_reads();
+        feeds.finish(Read { agent: ada(), from: "8-0".parse().unwrap(), result: Ok(Page::default()) });
+        assert!(feeds.waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_stream_nobody_listens_to_is_not_read() {
+        let mut feeds = feeds();
+        feeds.wake(&ada());
+        assert!(feeds.waiting.is_empty());
+        drop(join(&mut feeds));
+        feeds.start_reads();
+        assert!(feeds.reads.is_empty() && feeds.by_agent.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_fails_is_repeated_after_growing_rests() {
+        let mut feeds = feeds();
+        let _client = join(&mut feeds);
+        let mut rests = Vec::new();
+        for _ in 0..8 {
+            feeds.start_reads();
+            let failed = feeds.reads.next().await.unwrap();
+            assert!(failed.result.is_err());
+            feeds.finish(failed);
+            let failed_at = tokio::time::Instant::now();
+            let rested = feeds.rests.next().await.unwrap();
+            rests.push(failed_at.elapsed().as_millis());
+            feeds.rested(&rested);
+        }
+        assert_eq!(rests, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+    }
+}

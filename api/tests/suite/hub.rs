@@ -5,9 +5,12 @@ use komputer_api::{
     live::{Ended, Frame, Hub, QueueLimits, Start, Subscription},
     metrics::Metrics,
 };
-use komputer_events::{Cursor, bus::Bells};
+use komputer_events::{
+    Cursor,
+    bus::{Bells, Streams},
+};
 use komputer_telemetry::Registry;
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
 use super::redis::{Producer, Redis, credentials};
 
@@ -170,4 +173,42 @@ async fn a_cursor_from_the_future_harms_nobody_else() {
     ada.say(5).await;
     assert_eq!(hear(&mut client, 5).await, frames_of(&ada));
     assert!(timeout(Duration::from_millis(200), strange.next()).await.is_err());
+}
+
+/// Below the interval at which the hub looks at everything: what is heard only then was not heard.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_that_join_while_agents_speak_miss_nothing_and_hear_nothing_twice() {
+    let redis = Redis::start().await;
+    let hub = hub(&redis);
+    let mut speakers = JoinSet::new();
+    for n in 0..40 {
+        let speaker = Producer::new(&redis, "team-a", &format!("speaker-{n}"));
+        speakers.spawn(speak_to_joiners(speaker, hub.clone(), redis.streams()));
+    }
+    while let Some(spoke) = speakers.join_next().await {
+        spoke.unwrap();
+    }
+}
+
+async fn speak_to_joiners(mut speaker: Producer, hub: Hub, streams: Streams) {
+    const EVENTS: usize = 60;
+    let mut clients = JoinSet::new();
+    for _ in 0..EVENTS / 3 {
+        let start = Start::Replay(Cursor::START);
+        let mut client = Subscription::new(hub.clone(), streams.clone(), speaker.agent.clone(), start, ROOMY);
+        clients.spawn(async move {
+            let mut heard = Vec::new();
+            while heard.len() < EVENTS {
+                heard.extend(timeout(AT_ONCE, client.next()).await.expect("nothing is heard").unwrap());
+            }
+            heard
+        });
+        speaker.say(1).await;
+        speaker.say(2).await;
+    }
+    while let Some(heard) = clients.join_next().await {
+        assert_eq!(heard.unwrap(), frames_of(&speaker));
+    }
 }
