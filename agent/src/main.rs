@@ -12,13 +12,25 @@ mod supervisor;
 mod tasks;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
 
 /// One thread: the agent waits far more than it works, and an idle agent is to cost next to nothing.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    secret::hide_this_process()?;
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
+    let hidden = secret::hide_this_process();
     komputer_telemetry::init("komputer-agent");
-    let config = config::Arguments::parse().with_environment()?;
-    supervisor::run(config).await
+    hidden?;
+    supervisor::run(config::Arguments::parse().with_environment()?).await
 }

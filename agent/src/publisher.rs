@@ -1,5 +1,5 @@
 //! Brings the journal's events to Redis, however often Redis goes away or forgets.
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use backon::BackoffBuilder as _;
 use komputer_events::{
@@ -7,7 +7,7 @@ use komputer_events::{
     bus::{BusError, Retention, Streams, retry_policy},
 };
 
-use crate::journal::{Journal, JournalError, Position};
+use crate::journal::{Batch, Journal, JournalError, Position};
 
 /// Events in one append.
 const BATCH: usize = 100;
@@ -43,47 +43,56 @@ enum Stream {
 }
 
 impl Publisher {
-    /// Publishes for as long as the process lives.
-    pub(crate) async fn run(self) {
+    /// Publishes until the journal cannot be read.
+    pub(crate) async fn run(self) -> JournalError {
         let mut delays = retry_policy().build();
         loop {
             let Err(error) = self.session(|| delays = retry_policy().build()).await;
-            tracing::warn!(error = &error as &dyn std::error::Error, "events wait in the journal");
+            match error {
+                PublishError::Journal(error) => return error,
+                PublishError::Bus(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "events wait in the journal");
+                }
+            }
             tokio::time::sleep(delays.next().unwrap_or(CHECK)).await;
         }
     }
 
     /// Finds out where the stream stands and goes on from there, until something fails.
-    async fn session(&self, mut succeeded: impl FnMut()) -> Result<std::convert::Infallible, PublishError> {
+    async fn session(&self, mut succeeded: impl FnMut()) -> Result<Infallible, PublishError> {
         let mut newest = self.journal.newest();
         let (mut position, mut stream) = self.locate().await?;
         loop {
             self.journal.acknowledge(position.seq);
             newest.mark_unchanged();
             let batch = self.journal.read(position, BATCH, BATCH_BYTES)?;
-            if batch.entries.is_empty() {
-                succeeded();
-                if tokio::time::timeout(CHECK, newest.changed()).await.is_err() {
-                    (position, stream) = self.locate().await?;
-                }
+            if !batch.entries.is_empty() {
+                self.publish(&batch, stream).await?;
+                stream = Stream::EndsAt(batch.end.id);
+            }
+            if batch.end != position {
+                position = batch.end;
                 continue;
             }
-            // Redis must never know more than a node that crashes now would remember.
-            if batch.matters {
-                self.journal.sync().await?;
-            }
-            match stream {
-                Stream::EndsAt(end) => {
-                    self.streams.append(&self.agent, &self.uid, end, &batch.entries, Retention::default()).await?;
-                }
-                Stream::IsForeign => {
-                    self.streams.refill(&self.agent, &self.uid, &batch.entries, Retention::default()).await?;
-                }
-            }
-            position = batch.end;
-            stream = Stream::EndsAt(position.id);
             succeeded();
+            let is_idle = tokio::time::timeout(CHECK, newest.changed()).await.is_err();
+            if is_idle && self.streams.last(&self.agent).await? != position.id {
+                (position, stream) = self.locate().await?;
+            }
         }
+    }
+
+    async fn publish(&self, batch: &Batch, stream: Stream) -> Result<(), PublishError> {
+        // Redis must never know more than a node that crashes now would remember.
+        if batch.matters {
+            self.journal.sync().await?;
+        }
+        let (agent, uid, retention) = (&self.agent, &self.uid, Retention::default());
+        match stream {
+            Stream::EndsAt(end) => self.streams.append(agent, uid, end, &batch.entries, retention).await?,
+            Stream::IsForeign => self.streams.refill(agent, uid, &batch.entries, retention).await?,
+        }
+        Ok(())
     }
 
     /// Where in the journal to go on, given how the stream ends.

@@ -1,5 +1,5 @@
 //! Puts the parts together, and takes them down in order.
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use komputer_events::{Body, bus::Streams};
@@ -13,11 +13,11 @@ use crate::{
     children::Children,
     config::Config,
     gateway::{Desk, Gateway},
-    journal::{Bounds, Journal},
+    journal::{Bounds, Journal, JournalError},
     publisher::Publisher,
     runtime::claude::Installation,
     server::Server,
-    tasks::{Queue, Store, Worker},
+    tasks::{Queue, Store, WorkError, Worker},
     workspace::Workspace,
 };
 
@@ -28,60 +28,85 @@ const FLUSH: Duration = Duration::from_secs(3);
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let mut stops = Stops::listen()?;
     aws_lc_rs::default_provider().install_default().map_err(|_| anyhow!("another TLS provider was installed first"))?;
-    let workspace = Workspace::open(&config.workspace)?;
-    let children = Children::supervise().context("cannot watch over child processes")?;
-    let journal = Arc::new(Journal::open(&workspace.journal(), config.agent.clone(), Bounds::default())?);
-    let queue = Arc::new(Queue::open(Store::new(workspace.tasks()), journal.clone())?);
     let stop = CancellationToken::new();
-
-    let desk = Arc::new(Desk::default());
-    let gateway_token = SecretString::from(Uuid::new_v4().simple().to_string());
-    // Ends with the process: what is under way may still call the model until it is suspended.
-    let gateway = Gateway::start(config.model, gateway_token.clone(), desk.clone()).await?;
-    let installation = Installation {
-        claude: config.claude,
-        workspace: workspace.root().to_owned(),
-        config: workspace.claude(),
-        gateway,
-        gateway_token,
-        user_secrets: config.user_secrets,
-    };
-    let session = Uuid::new_v5(&Uuid::NAMESPACE_OID, config.uid.as_bytes());
-    let (worker_queue, worker_journal, worker_stop) = (queue.clone(), journal.clone(), stop.child_token());
-    let worker = Worker {
-        queue: worker_queue,
-        journal: worker_journal,
-        desk,
-        children,
-        installation,
-        session,
-        stop: worker_stop,
-    };
-    let streams = Streams::new(&config.redis, &config.redis_credentials)?;
-    let publisher = Publisher { journal: journal.clone(), streams, agent: config.agent.clone(), uid: config.uid };
-
-    let address = Server::new(queue, journal.clone(), config.token).start(config.listen, stop.clone()).await?;
-    journal.append(None, Body::Lifecycle { state: "ready".into() })?;
-    let publishing = tokio::spawn(publisher.run());
-    tracing::info!(agent = %config.agent, %address, "ready");
-
-    let working = worker.run();
-    tokio::pin!(working);
-    let worked = tokio::select! {
-        worked = &mut working => worked,
-        () = stops.next() => {
-            tracing::info!("stopping");
-            stop.cancel();
-            working.await
-        }
+    let Agent { journal, worker, publisher, workspace: _locked } = Agent::start(config, &stop).await?;
+    let (mut working, mut publishing) = (pin!(worker.run()), pin!(publisher.run()));
+    let end = tokio::select! {
+        worked = &mut working => End::Worked(worked),
+        error = &mut publishing => End::Unpublished(error),
+        () = stops.next() => End::Told,
     };
     stop.cancel();
-    journal.append(None, Body::Lifecycle { state: "stopping".into() })?;
-    if tokio::time::timeout(FLUSH, journal.published()).await.is_err() {
-        tracing::warn!(events = journal.unpublished(), "events wait in the journal until the agent starts again");
+    match end {
+        End::Worked(worked) => worked?,
+        End::Unpublished(error) => {
+            working.await?;
+            return Err(error.into());
+        }
+        End::Told => {
+            tracing::info!("stopping");
+            working.await?;
+        }
     }
-    publishing.abort();
-    Ok(worked?)
+    journal.append(None, Body::Lifecycle { state: "stopping".into() })?;
+    tokio::select! {
+        () = journal.published() => Ok(()),
+        error = publishing => Err(error.into()),
+        () = tokio::time::sleep(FLUSH) => {
+            tracing::warn!(events = journal.unpublished(), "events wait in the journal until the agent starts again");
+            Ok(())
+        }
+    }
+}
+
+/// Why the process ends.
+enum End {
+    /// The worker cannot go on.
+    Worked(Result<(), WorkError>),
+    /// The publisher cannot go on.
+    Unpublished(JournalError),
+    /// It was told to.
+    Told,
+}
+
+/// The parts that are at work.
+struct Agent {
+    journal: Arc<Journal>,
+    worker: Worker,
+    publisher: Publisher,
+    workspace: Workspace,
+}
+
+impl Agent {
+    /// Takes up what the last process left, starts serving and says that the agent is ready.
+    async fn start(config: Config, stop: &CancellationToken) -> anyhow::Result<Self> {
+        let workspace = Workspace::open(&config.workspace)?;
+        let children = Children::supervise().context("cannot watch over child processes")?;
+        let journal = Arc::new(Journal::open(&workspace.journal(), config.agent.clone(), Bounds::default())?);
+        let queue = Arc::new(Queue::open(Store::new(workspace.tasks()), journal.clone())?);
+        let streams = Streams::new(&config.redis, &config.redis_credentials)?;
+
+        let desk = Arc::new(Desk::default());
+        let gateway_token = SecretString::from(Uuid::new_v4().simple().to_string());
+        let installation = Installation {
+            claude: config.claude,
+            workspace: workspace.root().to_owned(),
+            config: workspace.claude(),
+            gateway: Gateway::start(config.model, gateway_token.clone(), desk.clone()).await?,
+            gateway_token,
+            user_secrets: config.user_secrets,
+        };
+        let server = Server::new(queue.clone(), journal.clone(), config.token);
+        let address = server.start(config.listen, stop.clone()).await?;
+        journal.append(None, Body::Lifecycle { state: "ready".into() })?;
+        tracing::info!(agent = %config.agent, %address, "ready");
+
+        let session = Uuid::new_v5(&Uuid::NAMESPACE_OID, config.uid.as_bytes());
+        let (for_worker, stop) = (journal.clone(), stop.clone());
+        let worker = Worker { queue, journal: for_worker, desk, children, installation, session, stop };
+        let publisher = Publisher { journal: journal.clone(), streams, agent: config.agent, uid: config.uid };
+        Ok(Self { journal, worker, publisher, workspace })
+    }
 }
 
 /// What asks the process to end.

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use komputer_events::{AgentId, Body, Event, EventError};
 use tokio::sync::watch;
 
-pub(crate) use reader::Position;
+pub(crate) use reader::{Batch, Position};
 use segment::Place;
 use writer::Writer;
 

@@ -43,19 +43,31 @@ impl Journal {
 
     /// After the event with that id, or nothing where the journal does not hold it.
     pub(crate) fn after(&self, id: Cursor) -> Result<Option<Position>, JournalError> {
-        let mut position = self.beginning();
-        loop {
+        let segments = self.writer().segments().to_vec();
+        for segment in segments.iter().rev() {
+            let beginning = Position { segment: segment.first, offset: 0, seq: segment.first - 1, id: None };
+            let first = self.read(beginning, 1, SCAN)?;
+            if first.entries.first().is_some_and(|first| first.id <= id) {
+                return self.find(first.end, id);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes on from `position` until after the event with that id.
+    fn find(&self, mut position: Position, id: Cursor) -> Result<Option<Position>, JournalError> {
+        while position.id.is_none_or(|before| before < id) {
             let batch = self.read(position, usize::MAX, SCAN)?;
-            if batch.entries.is_empty() {
+            if batch.end == position {
                 return Ok(None);
             }
-            if batch.entries.last().is_some_and(|entry| entry.id < id) {
-                position = batch.end;
-                continue;
-            }
-            let Some(found) = batch.entries.iter().position(|entry| entry.id == id) else { return Ok(None) };
-            return Ok(Some(self.read(position, found + 1, SCAN)?.end));
+            let found = batch.entries.iter().position(|entry| entry.id >= id);
+            position = match found {
+                Some(found) => self.read(position, found + 1, SCAN)?.end,
+                None => batch.end,
+            };
         }
+        Ok(Some(position).filter(|position| position.id == Some(id)))
     }
 
     /// The events after `position`: at most `count`, and no more once they are `bytes` together.
@@ -72,20 +84,17 @@ impl Journal {
         Ok(batch)
     }
 
-    /// Every event with a `seq` above `seq`, oldest first.
-    pub(crate) fn replay(&self, seq: u64, mut visit: impl FnMut(Event)) -> Result<(), JournalError> {
+    /// Every event that is kept, oldest first.
+    pub(crate) fn replay(&self, mut visit: impl FnMut(Event)) -> Result<(), JournalError> {
         let mut position = self.beginning();
         loop {
             let batch = self.read(position, usize::MAX, SCAN)?;
-            if batch.entries.is_empty() {
+            if batch.end == position {
                 return Ok(());
             }
             position = batch.end;
             for entry in batch.entries {
-                let event = Event::from_json(entry.json.as_bytes())?;
-                if event.seq > seq {
-                    visit(event);
-                }
+                visit(Event::from_json(entry.json.as_bytes())?);
             }
         }
     }

@@ -19,7 +19,7 @@ fn say(journal: &Journal, text: &str) -> Event {
 
 fn seqs(journal: &Journal) -> Vec<u64> {
     let mut seqs = Vec::new();
-    journal.replay(0, |event| seqs.push(event.seq)).unwrap();
+    journal.replay(|event| seqs.push(event.seq)).unwrap();
     seqs
 }
 

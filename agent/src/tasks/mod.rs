@@ -12,4 +12,4 @@ mod worker;
 pub(crate) use account::Account;
 pub(crate) use queue::{Queue, QueueError};
 pub(crate) use store::{InvalidUid, Store, TaskUid};
-pub(crate) use worker::Worker;
+pub(crate) use worker::{WorkError, Worker};

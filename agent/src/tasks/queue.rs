@@ -69,9 +69,8 @@ impl Queue {
     /// Takes up the tasks an earlier process left, and settles those whose end it did not come to note.
     pub(crate) fn open(store: Store, journal: Arc<Journal>) -> Result<Self, QueueError> {
         let queue = Self { store, journal, state: Mutex::default(), changed: Notify::new() };
-        for (uid, mut work) in queue.store.load()? {
+        for (uid, work) in queue.left_over()? {
             queue.lock().next = work.order + 1;
-            queue.catch_up(&uid, &mut work.tally)?;
             if work.tally.ended {
                 queue.settle(&uid);
             } else if work.cancelled {
@@ -81,6 +80,20 @@ impl Queue {
             }
         }
         Ok(queue)
+    }
+
+    /// The tasks whose end is not noted, with what the journal says of them.
+    fn left_over(&self) -> Result<Vec<(TaskUid, Work)>, QueueError> {
+        let mut tasks = self.store.load()?;
+        if !tasks.is_empty() {
+            self.journal.replay(|event| {
+                let of_this_task = |(uid, _): &&mut (TaskUid, _)| event.task.as_deref() == Some(uid.as_str());
+                if let Some((_, work)) = tasks.iter_mut().find(of_this_task) {
+                    work.tally.fold(&event);
+                }
+            })?;
+        }
+        Ok(tasks)
     }
 
     /// Accepts a task for good. The same task again changes nothing.
@@ -173,14 +186,6 @@ impl Queue {
             running: state.running.as_ref().map(|(uid, _)| uid.clone()),
             waiting: state.waiting.iter().map(|(uid, _)| uid.clone()).collect(),
         }
-    }
-
-    fn catch_up(&self, uid: &TaskUid, tally: &mut Tally) -> Result<(), JournalError> {
-        self.journal.replay(tally.seq, |event| {
-            if event.task.as_deref() == Some(uid.as_str()) {
-                tally.fold(&event);
-            }
-        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

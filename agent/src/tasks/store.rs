@@ -176,12 +176,14 @@ impl Store {
     }
 }
 
+/// A damaged file counts as none: whoever sent the task sends it again.
 fn read(path: &Path) -> Result<Option<Record>, StoreError> {
-    let failed = |source| StoreError { path: path.to_owned(), source };
     match fs::read(path) {
-        Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|error| failed(error.into())),
+        Ok(json) => Ok(serde_json::from_slice(&json)
+            .inspect_err(|error| tracing::error!(path = %path.display(), %error, "a task's file is damaged"))
+            .ok()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed(error)),
+        Err(source) => Err(StoreError { path: path.to_owned(), source }),
     }
 }
 
@@ -223,6 +225,7 @@ mod tests {
         ended.work = None;
         store.put(&uid("a"), &ended).unwrap();
         fs::write(directory.path().join("d.partial"), "{").unwrap();
+        fs::write(directory.path().join("e.json"), "{").unwrap();
         let loaded: Vec<_> =
             store.load().unwrap().into_iter().map(|(uid, work)| (uid.0, work.request.instructions)).collect();
         assert_eq!(loaded, [("b".to_owned(), "b".to_owned()), ("c".to_owned(), "c".to_owned())]);

@@ -260,6 +260,19 @@ async fn long_answers_come_in_pieces_as_they_are_written() {
 }
 
 #[tokio::test]
+async fn a_conversation_that_grows_too_long_is_summarised_and_goes_on() {
+    let script = "<<usage: 195000>><<bash: echo one>><<text: done>>";
+    let Some((surroundings, _agent, events)) = one_task(script).await else { return };
+    let compaction = of_task(&events, "t1").into_iter().find_map(|body| match body {
+        Body::Compaction { trigger, tokens_before, tokens_after } => Some((trigger, tokens_before > tokens_after)),
+        _ => None,
+    });
+    assert_eq!(compaction, Some((&"auto".to_owned(), true)));
+    assert_eq!(outcome(&events, "t1").result, "done");
+    assert_eq!(cost(&events), surroundings.model.billed().await);
+}
+
+#[tokio::test]
 async fn a_full_workspace_fails_the_task_and_not_the_agent() {
     let Some(mut surroundings) = Surroundings::prepare().await else { return };
     if !surroundings.shrink_workspace(24) {

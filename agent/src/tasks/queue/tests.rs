@@ -28,7 +28,7 @@ fn request(instructions: &str) -> TaskRequest {
 fn terminal_events(queue: &Queue) -> Vec<String> {
     let mut tasks = Vec::new();
     let note = |event: Event| tasks.extend(event.task.filter(|_| event.body.is_terminal()));
-    queue.journal.replay(0, note).unwrap();
+    queue.journal.replay(note).unwrap();
     tasks
 }
 
