@@ -15,7 +15,7 @@ use komputer_api::{
 };
 use komputer_events::bus::{Bells, Streams};
 use komputer_telemetry::{Health, Registry};
-use kube::Client;
+use kube::{Client, Config};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -26,6 +26,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const PROGRAM: &str = "komputer-api";
 /// For sockets to tell their clients that the process stops.
 const FAREWELL: Duration = Duration::from_secs(15);
+
+/// Longer than the apiserver keeps an idle watch open, which is 290 s as we ask for it.
+const SILENCE: Duration = Duration::from_mins(5);
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -65,7 +68,7 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 
 async fn start(args: &Args, registry: &Registry, health: Health, shutdown: CancellationToken) -> anyhow::Result<Api> {
     let credentials = args.credentials()?;
-    let client = Client::try_default().await.context("no Kubernetes cluster: run in a pod, or set KUBECONFIG")?;
+    let client = client().await?;
     let auth = match args.auth {
         AuthMode::Kubernetes => Auth::kubernetes(client.clone()),
         AuthMode::None => Auth::None,
@@ -86,6 +89,13 @@ async fn start(args: &Args, registry: &Registry, health: Health, shutdown: Cance
         shutdown,
         sessions: TaskTracker::new(),
     })
+}
+
+/// A connection to the cluster that notices when nobody is at the other end.
+async fn client() -> anyhow::Result<Client> {
+    let mut config = Config::infer().await.context("no Kubernetes cluster: run in a pod, or set KUBECONFIG")?;
+    config.read_timeout = Some(SILENCE);
+    Ok(Client::try_from(config)?)
 }
 
 fn cancel_on_signal(shutdown: CancellationToken) -> anyhow::Result<impl Future<Output = ()>> {

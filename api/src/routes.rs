@@ -7,7 +7,7 @@ use serde_json::json;
 use warp::{
     Filter, Rejection, Reply,
     filters::BoxedFilter,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     reject::{InvalidQuery, MethodNotAllowed},
     reply::{Response, with_status},
 };
@@ -31,7 +31,7 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
         .or(all_namespaces(api))
         .unify();
     let served = warp::path!("api" / "v1" / ..).and(resources).or(health(api)).unify();
-    warp::get().and(served).recover(explain).unify().boxed()
+    warp::get().and(served).recover(explain).unify().map(private).boxed()
 }
 
 /// `/{plural}` and `/{plural}/{name}`.
@@ -89,6 +89,14 @@ fn readiness(api: &Api) -> Response {
     }
     let body = warp::reply::json(&json!({ "status": "not ready", "failing": failing }));
     with_status(body, StatusCode::SERVICE_UNAVAILABLE).into_response()
+}
+
+/// What one caller may read is not for another, nor for a browser to take for a page.
+fn private(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// What every handler gets.

@@ -21,6 +21,8 @@ use crate::{error::ApiError, metrics::Metrics};
 
 /// Streams read at once; they share one connection.
 const READS: usize = 64;
+/// Streams whose bells have not rung read at once: few, so that those that have rung need not wait.
+const READS_UNRUNG: usize = 4;
 /// Events a read returns at most.
 const EVENTS: usize = 128;
 /// Clients that wait to be let in.
@@ -73,6 +75,8 @@ struct Feeds {
     metrics: Metrics,
     by_agent: HashMap<AgentId, Feed>,
     waiting: VecDeque<AgentId>,
+    /// Streams whose bells have not rung, still to be looked at in this sweep.
+    unrung: VecDeque<AgentId>,
     reads: FuturesUnordered<BoxFuture<'static, Read>>,
     rests: FuturesUnordered<BoxFuture<'static, AgentId>>,
 }
@@ -84,6 +88,7 @@ impl Feeds {
             metrics,
             by_agent: HashMap::new(),
             waiting: VecDeque::new(),
+            unrung: VecDeque::new(),
             reads: FuturesUnordered::new(),
             rests: FuturesUnordered::new(),
         }
@@ -104,7 +109,7 @@ impl Feeds {
                     None => return,
                 },
                 Some(agent) = self.rests.next() => self.rested(&agent),
-                _ = sweep.tick() => self.wake_all(),
+                _ = sweep.tick() => self.sweep(),
             }
             self.start_reads();
             self.metrics.streams.set(i64::try_from(self.by_agent.len()).unwrap_or(i64::MAX));
@@ -133,9 +138,15 @@ impl Feeds {
         }
     }
 
-    /// Forgets streams nobody listens to, and has all others read.
-    fn wake_all(&mut self) {
+    /// Forgets streams nobody listens to, and has all others looked at when there is nothing better to do.
+    fn sweep(&mut self) {
         self.by_agent.retain(|_, feed| feed.has_clients() || matches!(feed.reading, Reading::Now { .. }));
+        if self.unrung.is_empty() {
+            self.unrung.extend(self.by_agent.keys().cloned());
+        }
+    }
+
+    fn wake_all(&mut self) {
         for (agent, feed) in &mut self.by_agent {
             match &mut feed.reading {
                 Reading::Idle | Reading::Resting => {
@@ -158,6 +169,11 @@ impl Feeds {
     }
 
     fn start_reads(&mut self) {
+        while self.reads.len() + self.waiting.len() < READS_UNRUNG
+            && let Some(agent) = self.unrung.pop_front()
+        {
+            self.wake(&agent);
+        }
         while self.reads.len() < READS
             && let Some(agent) = self.waiting.pop_front()
         {
@@ -259,6 +275,19 @@ mod tests {
         drop(join(&mut feeds));
         feeds.start_reads();
         assert!(feeds.reads.is_empty() && feeds.by_agent.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_bell_that_was_missed_is_made_up_for() {
+        let mut feeds = feeds();
+        let _client = join(&mut feeds);
+        feeds.start_reads();
+        feeds.finish(Read { agent: ada(), from: Cursor::START, result: Ok(Page::default()) });
+        feeds.start_reads();
+        assert_eq!(feeds.by_agent[&ada()].reading, Reading::Idle);
+        feeds.sweep();
+        feeds.start_reads();
+        assert_eq!(feeds.by_agent[&ada()].reading, Reading::Now { rung: false });
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,7 +30,8 @@ async fn strangers_are_401_the_unentitled_403_and_the_entitled_are_answered() {
         );
         assert_eq!(server.client("not-a-token").get(&path).await.status, 401, "{path}");
         assert_eq!(unentitled.get(&path).await.status, 403, "{path}");
-        assert_eq!(entitled.get(&path).await.status, 200, "{path}");
+        let answer = entitled.get(&path).await;
+        assert_eq!((answer.status, &answer.headers["cache-control"]), (200, &"no-store".parse().unwrap()), "{path}");
     }
     let socket = "agents/ada/ws?namespace=access";
     assert_eq!(server.stranger().socket(socket).await.err().unwrap().status(), 401);

@@ -12,12 +12,14 @@ use komputer_events::{
 use komputer_telemetry::Registry;
 use tokio::{task::JoinSet, time::timeout};
 
-use super::redis::{Producer, Redis, credentials};
+use komputer_tests::redis::credentials;
+
+use super::redis::{Producer, Redis, USER};
 
 const ROOMY: QueueLimits = QueueLimits { frames: 10_000, bytes: 100_000_000 };
 
 fn hub(redis: &Redis) -> Hub {
-    let rings = Bells::listen(&redis.address(), &credentials());
+    let rings = Bells::listen(&redis.address(), &credentials(USER));
     Hub::start(redis.streams(), rings, Metrics::new(&Registry::new("komputer-api")))
 }
 

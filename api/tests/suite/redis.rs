@@ -1,80 +1,38 @@
-//! A Redis of the test's own, on loopback, gone when dropped.
-use std::{
-    net::TcpListener,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+//! A Redis of the test's own, and what agents do to it.
+use std::time::Duration;
 
 use komputer_events::{
     AgentId, Cursor,
-    bus::{Address, Credentials, Entry, Retention, Streams},
+    bus::{Address, Entry, Retention, Streams},
 };
+use komputer_tests::redis::{self as server, Memory};
 
-pub const PASSWORD: &str = "for-tests-only";
+/// The user of these tests, who may do everything.
+pub const USER: &str = "tester";
 
-pub struct Redis {
-    process: Child,
-    port: u16,
-    directory: tempfile::TempDir,
-}
+pub struct Redis(server::Redis);
 
 impl Redis {
     pub async fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let directory = tempfile::tempdir().unwrap();
-        let process = spawn(port, &directory);
-        let redis = Self { process, port, directory };
-        redis.wait().await;
+        let acl = format!("user default off\nuser {USER} on >{USER} ~* &* +@all\n");
+        let redis = Self(server::Redis::start(&acl, Memory::Lost).unwrap());
+        redis.0.ready(USER).await.unwrap();
         redis
     }
 
     pub fn address(&self) -> Address {
-        format!("127.0.0.1:{}", self.port).parse().unwrap()
+        self.0.address()
     }
 
     pub fn streams(&self) -> Streams {
-        Streams::new(&self.address(), &credentials()).unwrap()
+        self.0.streams(USER).unwrap()
     }
 
     /// Ends it with everything it knows, and starts an empty one in its place.
     pub async fn replace(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        self.process = spawn(self.port, &self.directory);
-        self.wait().await;
+        self.0.restart().unwrap();
+        self.0.ready(USER).await.unwrap();
     }
-
-    async fn wait(&self) {
-        let (streams, nobody) = (self.streams(), AgentId::new("a", "a").unwrap());
-        for _ in 0..200 {
-            if streams.last(&nobody).await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("redis-server did not come up; it is in Debian's package redis-server");
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
-}
-
-fn spawn(port: u16, directory: &tempfile::TempDir) -> Child {
-    Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--requirepass", PASSWORD])
-        .args(["--port", &port.to_string(), "--dir"])
-        .arg(directory.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("redis-server is in Debian's package redis-server")
-}
-
-pub fn credentials() -> Credentials {
-    Credentials { username: "default".into(), password: PASSWORD.into() }
 }
 
 /// What an agent does to its stream.

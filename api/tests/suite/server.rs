@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::{
     client::Client,
     cluster::Cluster,
-    redis::{PASSWORD, Redis},
+    redis::{Redis, USER},
 };
 
 pub struct Server {
@@ -32,7 +32,7 @@ impl Server {
         let log = tempfile::NamedTempFile::new().unwrap();
         let process = command(&cluster)
             .args(["--listen", &address, "--metrics-listen", &metrics])
-            .args(["--redis-address", &redis.address().to_string(), "--redis-username", "default"])
+            .args(["--redis-address", &redis.address().to_string(), "--redis-username", USER])
             .args(flags)
             .stderr(File::create(log.path()).unwrap())
             .spawn()
@@ -86,7 +86,7 @@ impl Drop for Server {
 /// The program, with what it needs from its environment.
 pub fn command(cluster: &Cluster) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_komputer-api"));
-    command.env("KUBECONFIG", cluster.kubeconfig.path()).env("KOMPUTER_REDIS_PASSWORD", PASSWORD);
+    command.env("KUBECONFIG", cluster.kubeconfig.path()).env("KOMPUTER_REDIS_PASSWORD", USER);
     command.env("KOMPUTER_LOG", "debug,hyper=info,kube=info,tungstenite=info,rustls=info,h2=info,tower=info");
     command
 }
