@@ -6,10 +6,12 @@ mod agent;
 pub mod bus;
 mod cursor;
 mod event;
+mod failure;
 mod money;
 pub mod task;
 
 pub use agent::{AgentId, InvalidAgentId};
 pub use cursor::{Cursor, InvalidCursor};
 pub use event::{Body, Event, EventError, Outcome, TokenUsage, limits};
+pub use failure::{FailureReason, UnknownReason};
 pub use money::{InvalidMoney, Money};

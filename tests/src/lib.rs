@@ -3,4 +3,5 @@ pub mod agents;
 pub mod cluster;
 pub mod node;
 pub mod record;
+pub mod redis;
 pub mod socket;

@@ -1,10 +1,10 @@
 //! The running task's account: every event of the task goes through it, so it always knows what the task has used up.
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use komputer_events::{Body, task::TaskRequest};
+use komputer_events::{Body, FailureReason, task::TaskRequest};
 use tokio_util::sync::CancellationToken;
 
-use super::{reason::Reason, store::TaskUid, tally::Tally};
+use super::{store::TaskUid, tally::Tally};
 use crate::journal::{Journal, JournalError};
 
 const FULL: &str = "the workspace's volume is full: make room in it or give the agent a larger one";
@@ -33,8 +33,8 @@ impl Account {
     }
 
     /// Why the task cannot go on, if so.
-    pub(crate) fn obstacle(&self) -> Option<(Reason, String)> {
-        self.journal.is_short().then(|| (Reason::WorkspaceFull, FULL.to_owned()))
+    pub(crate) fn obstacle(&self) -> Option<(FailureReason, String)> {
+        self.journal.is_short().then(|| (FailureReason::WorkspaceFull, FULL.to_owned()))
     }
 
     /// What the task has used up.
@@ -48,7 +48,7 @@ impl Account {
     }
 
     /// Why the task may not call the model now, if so; from then on [`Self::refused`] returns.
-    pub(crate) fn refuse_if_exhausted(&self) -> Option<(Reason, String)> {
+    pub(crate) fn refuse_if_exhausted(&self) -> Option<(FailureReason, String)> {
         let exhausted = self.lock().exhausted(&self.request)?;
         self.refused.cancel();
         Some(exhausted)

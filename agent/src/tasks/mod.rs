@@ -3,7 +3,6 @@ mod account;
 mod deltas;
 mod progress;
 mod queue;
-mod reason;
 mod run;
 mod store;
 mod tally;

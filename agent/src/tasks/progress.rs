@@ -1,9 +1,9 @@
 //! When a task is over. A result is not the end: what runs in the background may bring another.
 use std::time::Duration;
 
+use komputer_events::FailureReason;
 use tokio::time::Instant;
 
-use super::reason::Reason;
 use crate::runtime::{Signal, Turn};
 
 /// How long background work may go on after the last turn.
@@ -22,7 +22,7 @@ pub(super) enum Ending {
     /// Somebody cancelled it.
     Cancelled,
     /// It failed.
-    Failed(Reason, String),
+    Failed(FailureReason, String),
     /// Its process died in the middle; another one can go on.
     Crashed(String),
     /// It has not ended: the process is to stop, and the task goes on when it starts again.
@@ -68,7 +68,7 @@ impl Progress {
             }
             Signal::Turn(turn) => self.turn = Some(turn.clone()),
             Signal::AuthenticationFailed(words) => {
-                return Some(Ending::Failed(Reason::AuthenticationFailed, words.clone()));
+                return Some(Ending::Failed(FailureReason::AuthenticationFailed, words.clone()));
             }
             Signal::Exited { code, stderr } => return Some(self.exited(*code, stderr)),
             Signal::Say(_) | Signal::Delta(_) | Signal::Initialized => {}
@@ -89,7 +89,7 @@ impl Progress {
             Some(turn) if self.background == 0 => ending(turn.clone()),
             _ => {
                 let words = format!("{} processes in the background still run after {BACKGROUND:?}", self.background);
-                Ending::Failed(Reason::BackgroundTimeout, words)
+                Ending::Failed(FailureReason::BackgroundTimeout, words)
             }
         }
     }
@@ -100,16 +100,16 @@ impl Progress {
         }
         let words = format!("Claude Code ended with {code} and without a result: {stderr}");
         let words = words.trim_end_matches([':', ' ']).to_owned();
-        if code > SIGNALLED { Ending::Crashed(words) } else { Ending::Failed(Reason::RuntimeFailed, words) }
+        if code > SIGNALLED { Ending::Crashed(words) } else { Ending::Failed(FailureReason::RuntimeFailed, words) }
     }
 }
 
 fn ending(turn: Turn) -> Ending {
     match turn.api_status {
         _ if turn.succeeded => Ending::Completed(turn),
-        Some(401 | 403) => Ending::Failed(Reason::AuthenticationFailed, turn.text),
-        _ if turn.is_api_error => Ending::Failed(Reason::ApiError, turn.text),
-        _ => Ending::Failed(Reason::RuntimeFailed, turn.text),
+        Some(401 | 403) => Ending::Failed(FailureReason::AuthenticationFailed, turn.text),
+        _ if turn.is_api_error => Ending::Failed(FailureReason::ApiError, turn.text),
+        _ => Ending::Failed(FailureReason::RuntimeFailed, turn.text),
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
         let waiting = Signal::Turn(turn("waiting", true));
         on(&mut progress, &[Signal::Running, Signal::Background(1), waiting, Signal::Idle]);
         assert_eq!(progress.gives_up(), Some(now + BACKGROUND));
-        assert!(matches!(progress.give_up(), Ending::Failed(Reason::BackgroundTimeout, _)));
+        assert!(matches!(progress.give_up(), Ending::Failed(FailureReason::BackgroundTimeout, _)));
         on(&mut progress, &[Signal::Background(0)]);
         assert_eq!(progress.gives_up(), Some(now + NOTICE));
         assert_eq!(progress.give_up(), Ending::Completed(turn("waiting", true)));
@@ -160,17 +160,17 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let refused = |status| Turn { api_status: Some(status), is_api_error: true, ..turn("API Error", false) };
-        assert_eq!(failed(refused(400)), Reason::ApiError);
-        assert_eq!(failed(refused(401)), Reason::AuthenticationFailed);
-        assert_eq!(failed(Turn { is_api_error: true, ..turn("no connection", false) }), Reason::ApiError);
-        assert_eq!(failed(turn("no conversation found", false)), Reason::RuntimeFailed);
+        assert_eq!(failed(refused(400)), FailureReason::ApiError);
+        assert_eq!(failed(refused(401)), FailureReason::AuthenticationFailed);
+        assert_eq!(failed(Turn { is_api_error: true, ..turn("no connection", false) }), FailureReason::ApiError);
+        assert_eq!(failed(turn("no conversation found", false)), FailureReason::RuntimeFailed);
     }
 
     #[tokio::test]
     async fn a_process_that_ends_early_has_failed() {
         let exit = |code, stderr: &str| [Signal::Running, Signal::Exited { code, stderr: stderr.into() }];
         let words = |words: &str| format!("Claude Code ended with {words}");
-        let failed = Ending::Failed(Reason::RuntimeFailed, words("1 and without a result: no such flag"));
+        let failed = Ending::Failed(FailureReason::RuntimeFailed, words("1 and without a result: no such flag"));
         assert_eq!(ending_after(exit(1, "no such flag")), Some(failed));
         assert_eq!(ending_after(exit(137, "")), Some(Ending::Crashed(words("137 and without a result"))));
     }

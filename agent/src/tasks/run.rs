@@ -1,7 +1,7 @@
 //! One task in one Claude Code process, from the prompt to the end.
 use std::{future::pending, time::Duration};
 
-use komputer_events::Body;
+use komputer_events::{Body, FailureReason};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -11,7 +11,6 @@ use super::{
     deltas::Deltas,
     progress::{Ending, Progress},
     queue::Queue,
-    reason::Reason,
     store::TaskUid,
 };
 use crate::{
@@ -170,7 +169,7 @@ impl<'a> Run<'a> {
     /// How the task ends where it was refused another call to the model.
     async fn refused(&self) -> Ending {
         self.account.refused().await;
-        let (reason, words) = self.account.refuse_if_exhausted().unwrap_or((Reason::ApiError, String::new()));
+        let (reason, words) = self.account.refuse_if_exhausted().unwrap_or((FailureReason::ApiError, String::new()));
         Ending::Failed(reason, words)
     }
 
@@ -178,7 +177,7 @@ impl<'a> Run<'a> {
         match self.deadline.take()?.1 {
             Overdue::Start => {
                 let words = format!("Claude Code was not ready for a prompt within {START:?}");
-                Some(Ending::Failed(Reason::RuntimeFailed, words))
+                Some(Ending::Failed(FailureReason::RuntimeFailed, words))
             }
             Overdue::Continue if !self.progress.has_begun => {
                 tracing::info!(task = %self.uid, "Claude Code did not take up its turn; it is told to go on");

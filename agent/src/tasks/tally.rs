@@ -1,9 +1,7 @@
 //! What a task has used up, folded from its events and from nothing else.
 use jiff::Timestamp;
-use komputer_events::{Body, Event, Money, task::TaskRequest};
+use komputer_events::{Body, Event, FailureReason, Money, task::TaskRequest};
 use serde::{Deserialize, Serialize};
-
-use super::reason::Reason;
 
 /// The state of a task as its events tell it. Folding an event twice changes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,14 +39,14 @@ impl Tally {
     }
 
     /// Why the task may not call the model again.
-    pub(crate) fn exhausted(&self, request: &TaskRequest) -> Option<(Reason, String)> {
+    pub(crate) fn exhausted(&self, request: &TaskRequest) -> Option<(FailureReason, String)> {
         if let Some(limit) = request.max_cost_usd.filter(|limit| self.cost >= *limit) {
             let words = format!("the task has cost {} USD and may cost {limit} USD", self.cost);
-            return Some((Reason::BudgetExceeded, words));
+            return Some((FailureReason::BudgetExceeded, words));
         }
         let limit = request.max_turns.filter(|limit| self.turns >= u64::from(*limit))?;
         Some((
-            Reason::MaxTurns,
+            FailureReason::MaxTurns,
             format!("the task has called the model {} times and may do so {limit} times", self.turns),
         ))
     }
@@ -112,7 +110,7 @@ mod tests {
         let reason = |request: TaskRequest| tally.exhausted(&request).map(|(reason, _)| reason);
         assert_eq!(reason(request(None, None)), None);
         assert_eq!(reason(request(Some(Money::from_nano(11)), Some(4))), None);
-        assert_eq!(reason(request(Some(Money::from_nano(10)), Some(4))), Some(Reason::BudgetExceeded));
-        assert_eq!(reason(request(None, Some(3))), Some(Reason::MaxTurns));
+        assert_eq!(reason(request(Some(Money::from_nano(10)), Some(4))), Some(FailureReason::BudgetExceeded));
+        assert_eq!(reason(request(None, Some(3))), Some(FailureReason::MaxTurns));
     }
 }

@@ -2,7 +2,7 @@
 use std::{io, sync::Arc};
 
 use jiff::Timestamp;
-use komputer_events::{Body, Outcome, limits};
+use komputer_events::{Body, FailureReason, Outcome, limits};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -10,7 +10,6 @@ use super::{
     account::Account,
     progress::Ending,
     queue::{Job, Queue, QueueError},
-    reason::Reason,
     run::{Ask, Interruptions, Run},
     store::TaskUid,
 };
@@ -123,7 +122,7 @@ impl Worker {
             Err(error) => {
                 let words =
                     format!("Claude's transcript below {} cannot be used: {error}", self.installation.config.display());
-                return Ok(Ending::Failed(Reason::RuntimeFailed, words));
+                return Ok(Ending::Failed(FailureReason::RuntimeFailed, words));
             }
         };
         let request = account.request();
@@ -136,7 +135,7 @@ impl Worker {
         let started = Claude::start(&self.installation, &self.children, conversation, &request.model, system_prompt);
         let mut claude = match started {
             Ok(claude) => claude,
-            Err(error) => return Ok(Ending::Failed(Reason::RuntimeFailed, error.to_string())),
+            Err(error) => return Ok(Ending::Failed(FailureReason::RuntimeFailed, error.to_string())),
         };
         let interruptions = Interruptions { cancelled, stop: &self.stop };
         let ending = Run::new(uid, account, &self.queue).follow(&mut claude, ask, interruptions).await;
@@ -163,16 +162,16 @@ impl Worker {
 
     /// The event that ends the task, if it has ended.
     fn terminal(&self, account: &Account, ending: Ending) -> Option<Body> {
-        let failed = |reason: Reason, words: &str| {
+        let failed = |reason: FailureReason, words: &str| {
             Some(Body::Error { error: limits::cut(words, limits::TEXT), reason: reason.as_str().into() })
         };
         match ending {
             Ending::Completed(turn) => Some(Body::TaskCompleted(self.outcome(account, turn))),
             Ending::Cancelled => Some(Body::TaskCancelled { reason: "cancelled by request".into() }),
             // Claude Code fails in many ways without room; the cause is one.
-            Ending::Failed(Reason::RuntimeFailed, words) | Ending::Crashed(words) => {
+            Ending::Failed(FailureReason::RuntimeFailed, words) | Ending::Crashed(words) => {
                 let is_full = workspace::is_full(&self.installation.workspace);
-                failed(if is_full { Reason::WorkspaceFull } else { Reason::RuntimeFailed }, &words)
+                failed(if is_full { FailureReason::WorkspaceFull } else { FailureReason::RuntimeFailed }, &words)
             }
             Ending::Failed(reason, words) => failed(reason, &words),
             Ending::Suspended => None,

@@ -53,6 +53,13 @@ pub enum BusError {
 #[error("{0:?} is not an address of Redis: expected HOST:PORT, like komputer-redis.komputer-system:6379")]
 pub struct InvalidAddress(String);
 
+impl Address {
+    /// The Redis at `port` of `host`.
+    pub fn new(host: impl Into<String>, port: u16) -> Self {
+        Self { host: host.into(), port }
+    }
+}
+
 impl FromStr for Address {
     type Err = InvalidAddress;
 

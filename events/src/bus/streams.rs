@@ -4,7 +4,7 @@ use std::{
 };
 
 use redis::{
-    AsyncCommands, ErrorKind, Pipeline, RedisError,
+    AsyncCommands, Cmd, ErrorKind, Pipeline, RedisError,
     aio::ConnectionManager,
     streams::{StreamId, StreamMaxlen, StreamRangeReply},
 };
@@ -94,12 +94,9 @@ impl Streams {
     /// # Errors
     /// [`BusError::Redis`].
     pub async fn last(&self, agent: &AgentId) -> Result<Option<Cursor>, BusError> {
-        let reply: StreamRangeReply = self
-            .connection()
-            .xrevrange_count(stream_key(agent), "+", "-", 1)
-            .await
-            .map_err(|source| self.failed("find the newest event", source))?;
-        Ok(reply.ids.first().and_then(|id| id.id.parse().ok()))
+        let newest = Cmd::xrevrange_count(stream_key(agent), "+", "-", 1);
+        let ids = self.read("find the newest event", &newest).await?;
+        Ok(ids.first().and_then(|id| id.id.parse().ok()))
     }
 
     /// Appends `batch` to the agent's stream and rings its bell, all or nothing.
@@ -172,12 +169,8 @@ impl Streams {
         cursor: Cursor,
         count: usize,
     ) -> Result<Page, BusError> {
-        let reply: StreamRangeReply = self
-            .connection()
-            .xrange_count(stream_key(agent), format!("({cursor}"), "+", count)
-            .await
-            .map_err(|source| self.failed("read events", source))?;
-        Ok(page(reply.ids, uid, count))
+        let range = Cmd::xrange_count(stream_key(agent), format!("({cursor}"), "+", count);
+        Ok(page(self.read("read events", &range).await?, uid, count))
     }
 
     /// Up to `count` events before `cursor` (or the newest), oldest first.
@@ -186,13 +179,10 @@ impl Streams {
     /// [`BusError::Redis`].
     pub async fn before(&self, agent: &AgentId, cursor: Option<Cursor>, count: usize) -> Result<Page, BusError> {
         let end = cursor.map_or_else(|| "+".to_owned(), |cursor| format!("({cursor}"));
-        let mut reply: StreamRangeReply = self
-            .connection()
-            .xrevrange_count(stream_key(agent), end, "-", count)
-            .await
-            .map_err(|source| self.failed("read events", source))?;
-        reply.ids.reverse();
-        Ok(page(reply.ids, None, count))
+        let range = Cmd::xrevrange_count(stream_key(agent), end, "-", count);
+        let mut ids = self.read("read events", &range).await?;
+        ids.reverse();
+        Ok(page(ids, None, count))
     }
 
     /// Removes the agent's stream.
@@ -201,6 +191,17 @@ impl Streams {
     /// [`BusError::Redis`].
     pub async fn remove(&self, agent: &AgentId) -> Result<(), BusError> {
         self.connection().del::<_, ()>(stream_key(agent)).await.map_err(|source| self.failed("remove a stream", source))
+    }
+
+    /// Asks for a range. A connection that broke is only noticed when it is used, when Redis may have been back for long:
+    /// then it is asked once more.
+    async fn read(&self, action: &'static str, range: &Cmd) -> Result<Vec<StreamId>, BusError> {
+        let ask = || async { range.query_async::<StreamRangeReply>(&mut self.connection()).await };
+        let reply = match ask().await {
+            Err(error) if error.is_unrecoverable_error() => ask().await,
+            reply => reply,
+        };
+        Ok(reply.map_err(|source| self.failed(action, source))?.ids)
     }
 
     fn failed(&self, action: &'static str, source: RedisError) -> BusError {

@@ -33,7 +33,7 @@ impl Surroundings {
         // Another test may have been first.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let directory = agent::prepare_directory(&claude);
-        let redis = Redis::start(directory.path());
+        let redis = Redis::start();
         Some(Self { redis, model: Model::start().await, directory, volume: None })
     }
 
