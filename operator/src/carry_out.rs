@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::{
     agent_client::{AgentCallError, AgentClient},
     plan::{Child, Plan, Removal},
+    recorder::Recorder,
 };
 
 /// The field manager of children.
@@ -88,12 +89,15 @@ pub struct Hands {
     pub client: Client,
     /// For agents.
     pub agents: AgentClient,
+    /// For people.
+    pub recorder: Recorder,
     /// Whether this process may write.
     pub leading: watch::Receiver<bool>,
 }
 
 impl Hands {
-    /// Removals first, then children, calls, and the status last: it never speaks of something that was not done.
+    /// Removals first, then children, calls, and the status, which never speaks of something that was not done; people
+    /// are told last.
     ///
     /// # Errors
     /// The first step that fails.
@@ -116,10 +120,13 @@ impl Hands {
             self.fence()?;
             self.agents.call(call).await?;
         }
-        match &plan.status {
-            Some(status) => self.write_status(object, &namespace, status).await,
-            None => Ok(()),
+        if let Some(status) = &plan.status {
+            self.write_status(object, &namespace, status).await?;
         }
+        if let Some(report) = &plan.report {
+            self.recorder.report(object.object_ref(&()), report.clone());
+        }
+        Ok(())
     }
 
     async fn apply_child(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::{
     Resource, ResourceExt,
     runtime::{
-        controller::{Action, Config, applier},
+        controller::{self, Action, Config, applier},
         reflector::{ObjectRef, Store},
     },
 };
@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::{
     carry_out::{CarryOutError, Hands},
-    plan::Plan,
+    plan::{Plan, Report, Severity},
 };
 
 /// A controller of one kind.
@@ -68,7 +68,13 @@ pub async fn run<C: Controller>(
     let queue = queue.map(Ok::<_, std::convert::Infallible>);
     let config = Config::default().concurrency(CONCURRENCY);
     let reconcile = |object, context| Box::pin(reconcile(object, context));
-    applier(reconcile, back_off, context, store, queue, config).for_each(|_| async {}).await;
+    let results = applier(reconcile, back_off, context.clone(), store, queue, config);
+    results
+        .for_each(|result| {
+            context.forget_if_gone(result.err());
+            std::future::ready(())
+        })
+        .await;
 }
 
 async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C>>) -> Result<Action, CarryOutError> {
@@ -92,6 +98,10 @@ fn back_off<C: Controller>(object: Arc<C::Object>, error: &CarryOutError, contex
         failures = memory.failures;
     });
     let delay = Duration::from_secs(1 << (failures - 1).min(8)).min(Duration::from_mins(5));
+    if !matches!(error, CarryOutError::NotLeading) {
+        let report = Report { severity: Severity::Warning, reason: error.reason().into(), message: error.to_string() };
+        context.hands.recorder.report(object.object_ref(&()), report);
+    }
     tracing::warn!(
         kind = %C::Object::kind(&()), namespace = object.namespace(), name = object.name_any(),
         reason = error.reason(), error = error as &dyn std::error::Error, ?delay, "could not carry out a plan",
@@ -102,6 +112,14 @@ fn back_off<C: Controller>(object: Arc<C::Object>, error: &CarryOutError, contex
 impl<C: Controller> Context<C> {
     fn recall(&self, reference: &ObjectRef<C::Object>) -> Memory {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(reference).copied().unwrap_or_default()
+    }
+
+    /// An object that is gone is never looked at again; one of its name is another.
+    fn forget_if_gone<Q: std::error::Error>(&self, error: Option<controller::Error<CarryOutError, Q>>) {
+        if let Some(controller::Error::ObjectNotFound(gone)) = error {
+            let reference = ObjectRef::new(&gone.name).within(gone.namespace.as_deref().unwrap_or_default());
+            self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&reference);
+        }
     }
 
     fn remember(&self, reference: ObjectRef<C::Object>, change: impl FnOnce(&mut Memory)) {

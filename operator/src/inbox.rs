@@ -4,11 +4,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use backon::BackoffBuilder;
 use futures::{StreamExt, stream};
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 use komputer_events::{
     AgentId, Cursor, Event,
-    bus::{BusError, Ring, Streams},
+    bus::{BusError, Ring, Streams, retry_policy},
 };
 use kube::{
     Resource, ResourceExt,
@@ -80,10 +81,15 @@ impl Inbox {
     /// Reads on whenever `rings` says so, and has the agents and tasks concerned looked at. Ends with `rings`.
     pub async fn run(&self, mut rings: mpsc::Receiver<Ring>, agents: Queue<KomputerAgent>, tasks: Queue<KomputerTask>) {
         let mut missed = BTreeSet::new();
-        while let Some(ring) = rings.recv().await {
-            let mut rang = match ring {
-                Ring::Agents(rang) => rang,
-                Ring::Anybody => self.agents.state().iter().filter_map(|agent| id(agent)).collect(),
+        let mut delays = retry_policy().build();
+        loop {
+            let mut rang = tokio::select! {
+                ring = rings.recv() => match ring {
+                    Some(Ring::Agents(rang)) => rang,
+                    Some(Ring::Anybody) => self.agents.state().iter().filter_map(|agent| id(agent)).collect(),
+                    None => return,
+                },
+                () = tokio::time::sleep(delays.next().unwrap_or_default()), if !missed.is_empty() => BTreeSet::new(),
             };
             rang.append(&mut missed);
             let results = stream::iter(rang).map(|agent| async {
@@ -96,9 +102,12 @@ impl Inbox {
                     Ok(()) => self.announce(&agent, &agents, &tasks),
                     Err(error) => {
                         tracing::warn!(%agent, error = &error as &dyn std::error::Error, "could not read events");
-                        missed.insert(agent); // read with the next ring: there is one after every reconnect
+                        missed.insert(agent);
                     }
                 }
+            }
+            if missed.is_empty() {
+                delays = retry_policy().build();
             }
         }
     }

@@ -92,14 +92,16 @@ impl Elector {
         let mut renewed = Instant::now();
         loop {
             let began = Instant::now();
-            let holds = match self.step().await {
+            // Whoever holds the lease may not wait for an answer beyond its deadline.
+            let patience = if *leading.borrow() { self.left(renewed) } else { self.config.renew_deadline };
+            let holds = match tokio::time::timeout(patience, self.step()).await.unwrap_or(Err(LeaseError::Timeout)) {
                 Ok(holds) => {
                     renewed = if holds { began } else { renewed };
                     holds
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "could not renew the lease");
-                    *leading.borrow() && renewed.elapsed() < self.config.renew_deadline
+                    *leading.borrow() && !self.left(renewed).is_zero()
                 }
             };
             leading.send_if_modified(|now| std::mem::replace(now, holds) != holds);
@@ -111,6 +113,11 @@ impl Elector {
         if leading.send_replace(false) {
             self.release().await;
         }
+    }
+
+    /// How long a holder may go on without an answer.
+    fn left(&self, renewed: Instant) -> Duration {
+        self.config.renew_deadline.saturating_sub(renewed.elapsed())
     }
 
     async fn step(&mut self) -> Result<bool, LeaseError> {
@@ -182,6 +189,11 @@ impl Elector {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use http::{Method, Request, Response};
+    use kube::client::Body;
+
     use super::*;
 
     fn held_by(holder: &str) -> LeaseSpec {
@@ -202,9 +214,40 @@ mod tests {
         assert_eq!(judged("", 0), Verdict::Take { transitions: 5 });
     }
 
-    #[test]
-    fn a_holder_stops_writing_before_anybody_else_may_start() {
-        let config = LeaseConfig::new("komputer-operator", "me");
-        assert!(config.renew_deadline + 2 * config.retry_period < config.duration);
+    /// An apiserver that gives the lease to whoever asks, and falls silent when it is told to.
+    fn apiserver(silent: Arc<AtomicBool>) -> Client {
+        let answer = move |request: Request<Body>| {
+            let silent = silent.clone();
+            async move {
+                if silent.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
+                let (status, body) = match *request.method() {
+                    Method::GET => (404, serde_json::json!({ "kind": "Status", "code": 404, "reason": "NotFound" })),
+                    _ => (201, serde_json::json!({ "metadata": { "name": "komputer-operator" } })),
+                };
+                let response = Response::builder().status(status).body(Body::from(body.to_string().into_bytes()));
+                Ok::<_, std::convert::Infallible>(response.unwrap())
+            }
+        };
+        Client::new(tower::service_fn(answer), "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_that_gets_no_answer_stops_writing_before_anybody_else_may_start() {
+        for silent_after in [0, 500, 1_000, 1_900] {
+            let silent = Arc::new(AtomicBool::new(false));
+            let config = LeaseConfig::new("komputer-operator", "me");
+            let life = config.duration;
+            let elector = Elector::new(apiserver(silent.clone()), "default", config);
+            let (leading, mut leads) = watch::channel(false);
+            tokio::spawn(elector.run(Arc::new(leading), std::future::pending()));
+            leads.wait_for(|leads| *leads).await.unwrap();
+            let renewed = Instant::now();
+            tokio::time::sleep(Duration::from_millis(silent_after)).await;
+            silent.store(true, Ordering::Relaxed);
+            leads.wait_for(|leads| !*leads).await.unwrap();
+            assert!(renewed.elapsed() < life, "{:?}", renewed.elapsed());
+        }
     }
 }

@@ -14,6 +14,8 @@ pub mod inbox;
 pub mod keys;
 pub mod lease;
 pub mod plan;
+pub mod recorder;
 pub mod settings;
+pub mod status;
 pub mod task;
 pub mod watch;

@@ -68,6 +68,26 @@ pub struct PodAddress {
     pub token: Sensitive,
 }
 
+/// Something to tell people: a Kubernetes Event about the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Whether somebody should look.
+    pub severity: Severity,
+    /// PascalCase, from a closed set.
+    pub reason: String,
+    /// The details.
+    pub message: String,
+}
+
+/// How much a [`Report`] matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// As it should be.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
 /// What is to be done about one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan<Status> {
@@ -79,6 +99,15 @@ pub struct Plan<Status> {
     pub calls: Vec<Call>,
     /// The status, where it is to be written.
     pub status: Option<Status>,
+    /// What to tell people, once all else is done.
+    pub report: Option<Report>,
     /// When to look again although nothing changed; `None` waits for a change.
     pub again: Option<Duration>,
+}
+
+impl<Status> Plan<Status> {
+    /// Nothing is to be done.
+    pub fn nothing() -> Self {
+        Self { remove: Vec::new(), apply: Vec::new(), calls: Vec::new(), status: None, report: None, again: None }
+    }
 }

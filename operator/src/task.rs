@@ -4,6 +4,6 @@ mod index;
 mod observe;
 mod status;
 
-pub use decide::{PROGRESS, decide};
+pub use decide::decide;
 pub use index::{TaskIndex, agent_of};
 pub use observe::{Observed, TaskController};

@@ -5,10 +5,11 @@
 use std::fmt::Debug;
 
 use backon::BackoffBuilder;
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use komputer_events::bus::retry_policy;
 use kube::{
     Api, Resource,
+    core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         reflector::{self, ObjectRef, Store, store::Writer},
         watcher::{self, Event, watcher},
@@ -27,9 +28,52 @@ pub fn cache<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
+    fill(watcher(api, config), prune, changed)
+}
+
+/// Like [`cache`], for kinds that people write: an object that cannot be read is as one that is not there, and keeps
+/// nobody from seeing the others.
+pub fn guarded_cache<K>(
+    api: Api<DeserializeGuard<K>>,
+    config: watcher::Config,
+    prune: impl Fn(&mut K) + Send + 'static,
+    changed: impl Fn(&K, Change) + Send + 'static,
+) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let events = watcher(api, config).try_filter_map(|event| std::future::ready(Ok(readable(event))));
+    fill(events, prune, changed)
+}
+
+fn readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+    let read = |DeserializeGuard(object): DeserializeGuard<K>| match object {
+        Ok(object) => Some(object),
+        Err(InvalidObject { error, metadata }) => {
+            tracing::error!(kind = %K::kind(&()), namespace = metadata.namespace, name = metadata.name, error, "cannot read");
+            None
+        }
+    };
+    Some(match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::InitApply(object) => Event::InitApply(read(object)?),
+        Event::Apply(object) => Event::Apply(read(object)?),
+        Event::Delete(object) => Event::Delete(read(object)?),
+    })
+}
+
+fn fill<K>(
+    events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+    prune: impl Fn(&mut K) + Send + 'static,
+    changed: impl Fn(&K, Change) + Send + 'static,
+) -> Store<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
     let (store, mut writer) = reflector::store();
     tokio::spawn(async move {
-        let mut events = std::pin::pin!(watcher(api, config));
+        let mut events = std::pin::pin!(events);
         let mut delays = retry_policy().build();
         loop {
             match events.try_next().await {
@@ -93,6 +137,19 @@ mod tests {
         let mut namespace = Namespace::default();
         namespace.metadata.name = Some(name.into());
         namespace
+    }
+
+    #[tokio::test]
+    async fn an_object_that_cannot_be_read_hides_no_other() {
+        let guard = |object| serde_json::from_value::<DeserializeGuard<Namespace>>(object).unwrap();
+        let broken = serde_json::json!({ "metadata": { "name": "broken" }, "spec": "many" });
+        let objects = [guard(serde_json::json!({ "metadata": { "name": "a" } })), guard(broken)];
+        let events = [Event::Init].into_iter().chain(objects.map(Event::InitApply)).chain([Event::InitDone]);
+        let events = futures::stream::iter(events.filter_map(readable).map(Ok));
+        let store = fill(events, |_| {}, |_, _| {});
+        store.wait_until_ready().await.ok();
+        let names: Vec<_> = store.state().iter().map(|found| found.metadata.name.clone()).collect();
+        assert_eq!(names, [Some("a".into())]);
     }
 
     #[test]

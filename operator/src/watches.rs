@@ -2,7 +2,10 @@
 use std::sync::Arc;
 
 use futures::{StreamExt, channel::mpsc as queue};
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::{
+    core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount},
+    networking::v1::NetworkPolicy,
+};
 use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerTask};
 use komputer_events::AgentId;
 use komputer_operator::{
@@ -10,11 +13,11 @@ use komputer_operator::{
     agent::{Caches, prune_pod},
     controller::Queue,
     task::TaskIndex,
-    watch::{Change, cache},
+    watch::{Change, cache, guarded_cache},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    core::PartialObjectMeta,
+    core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         reflector::{ObjectRef, Store, store::WriterDropped},
         watcher,
@@ -84,7 +87,7 @@ fn watch_agents(
     notices: &mpsc::UnboundedSender<Notice>,
 ) -> Store<KomputerAgent> {
     let (queue, notices) = (queue.clone(), notices.clone());
-    cache(
+    guarded_cache(
         Api::all(client.clone()),
         watcher::Config::default(),
         drop_managed_fields,
@@ -111,19 +114,19 @@ fn watch_everything_else(
     let ours = || watcher::Config::default().labels("app.kubernetes.io/managed-by=komputer-operator");
     let (tasks, agents_of_tasks, index) = (task_queue.clone(), agent_queue.clone(), index.clone());
     Caches {
-        templates: cache(
-            Api::<KomputerAgentTemplate>::all(client.clone()),
+        templates: guarded_cache(
+            Api::<DeserializeGuard<KomputerAgentTemplate>>::all(client.clone()),
             watcher::Config::default(),
             drop_managed_fields,
             wake_all(agents, agent_queue),
         ),
-        cluster_templates: cache(
-            Api::<KomputerAgentClusterTemplate>::all(client.clone()),
+        cluster_templates: guarded_cache(
+            Api::<DeserializeGuard<KomputerAgentClusterTemplate>>::all(client.clone()),
             watcher::Config::default(),
             drop_managed_fields,
             wake_all(agents, agent_queue),
         ),
-        tasks: cache(
+        tasks: guarded_cache(
             Api::all(client.clone()),
             watcher::Config::default(),
             drop_managed_fields,
@@ -145,7 +148,13 @@ fn watch_everything_else(
             Api::<PartialObjectMeta<ServiceAccount>>::all(client.clone()),
             ours(),
             drop_managed_fields,
-            |_, _| {},
+            wake_namespace(agents, agent_queue),
+        ),
+        policies: cache(
+            Api::<PartialObjectMeta<NetworkPolicy>>::all(client.clone()),
+            ours(),
+            drop_managed_fields,
+            wake_namespace(agents, agent_queue),
         ),
         secrets: cache(
             Api::<Secret>::namespaced(client.clone(), &arguments.namespace),
@@ -162,6 +171,24 @@ fn wake_all<K>(agents: &Store<KomputerAgent>, queue: &Queue<KomputerAgent>) -> i
     move |_, _| {
         for agent in agents.state() {
             let _ = queue.unbounded_send(ObjectRef::from_obj(&*agent));
+        }
+    }
+}
+
+/// What the agents of a namespace share is missed by all of them, and needed back by one.
+fn wake_namespace<K>(
+    agents: &Store<KomputerAgent>,
+    queue: &Queue<KomputerAgent>,
+) -> impl Fn(&K, Change) + Send + 'static
+where
+    K: Resource<DynamicType = ()>,
+{
+    let (agents, queue) = (agents.clone(), queue.clone());
+    move |shared, change| {
+        if change == Change::Deleted
+            && let Some(agent) = agents.state().iter().find(|agent| agent.namespace() == shared.namespace())
+        {
+            let _ = queue.unbounded_send(ObjectRef::from_obj(&**agent));
         }
     }
 }

@@ -12,6 +12,7 @@ use komputer_operator::{
     controller,
     inbox::Inbox,
     lease::{Elector, LeaseConfig},
+    recorder::Recorder,
     settings::Settings,
     task::TaskController,
 };
@@ -80,7 +81,8 @@ async fn lead(
     let (rings, heard) = mpsc::channel(1);
     let bells = Bells::listen(&arguments.redis_address, &installation.redis);
     tokio::spawn(pass_on(bells, rings, watches.notices.clone()));
-    let hands = Hands { client, agents: AgentClient::new()?, leading: leads };
+    let recorder = Recorder::start(client.clone(), &arguments.identity);
+    let hands = Hands { client, agents: AgentClient::new()?, recorder, leading: leads };
     tokio::join!(
         access.run(watches.noticed),
         inbox.run(heard, watches.agent_queue, watches.task_queue),

@@ -1,12 +1,12 @@
 //! What to do about an agent. Pure: everything it knows stands in [`Observed`].
-use std::time::Duration;
-
 use komputer_crds::{
     DEFAULT_MODEL,
     v1beta1::{AfterTask, KomputerAgentStatus, KomputerTask, TaskPhase},
+    validate::{self, Kind},
 };
 use komputer_events::task::TaskRequest;
 use kube::ResourceExt;
+use serde_json::{Value, json};
 
 use super::{
     build, instructions,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     keys::Audience,
     plan::{Call, Child, Plan, PodAddress, Removal},
-    task::PROGRESS,
+    status::{Written, show},
 };
 
 /// What to do about an agent.
@@ -49,6 +49,9 @@ fn settle(observed: &Observed, has_work: bool, work: &mut Work) -> Situation {
     if let Some(situation) = foreign_child(observed) {
         return situation;
     }
+    if let Some(causes) = invalid(observed) {
+        return Situation::Invalid(causes); // what runs goes on; nothing is made from what admission would refuse
+    }
     if agent.spec.suspend == Some(true) {
         remove_pod(observed, work);
         return Situation::Suspended;
@@ -77,6 +80,20 @@ fn settle(observed: &Observed, has_work: bool, work: &mut Work) -> Situation {
     }
 }
 
+/// What is wrong with the agent or its template: admission refuses it, but may have been passed by, or be newer.
+fn invalid(observed: &Observed) -> Option<String> {
+    let of = |kind, spec: serde_json::Result<Value>| {
+        let causes = validate::causes(kind, &json!({ "spec": spec.ok()? }));
+        (!causes.is_empty()).then(|| validate::message(&causes))
+    };
+    let agent = of(Kind::Agent, serde_json::to_value(&observed.agent.spec));
+    agent.or_else(|| {
+        let template = &observed.template.as_ref()?.template;
+        let causes = of(Kind::Template, serde_json::to_value(template))?;
+        Some(format!("template {}: {causes}", status::template_name(&observed.agent)))
+    })
+}
+
 /// A pod or volume of the agent's name that somebody else made is not ours to judge or to touch.
 fn foreign_child(observed: &Observed) -> Option<Situation> {
     let name = observed.agent.name_any();
@@ -92,6 +109,9 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
     let agent = &*observed.agent;
     let wanted = build::pod(agent, resolved, &observed.settings, &observed.master);
     let running = observed.tasks.iter().any(|(_, phase)| *phase == TaskPhase::Running);
+    if !observed.namespace_is_prepared {
+        prepare_namespace(observed, work);
+    }
     let Some(pod) = observed.pod.as_deref() else {
         prepare(observed, resolved, work);
         work.apply.push(Child::Pod(Box::new(wanted)));
@@ -121,15 +141,17 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
     }
 }
 
+/// What agents of the namespace share. A policy that is taken away comes back: agents are hostile.
+fn prepare_namespace(observed: &Observed, work: &mut Work) {
+    let namespace = observed.agent.namespace().unwrap_or_default();
+    work.apply.push(Child::ServiceAccount(Box::new(build::service_account(&namespace))));
+    let policies = build::network_policies(&namespace, &observed.settings.namespace);
+    work.apply.extend(policies.map(|policy| Child::NetworkPolicy(Box::new(policy))));
+}
+
 /// What a new pod needs around it.
 fn prepare(observed: &Observed, resolved: &Resolved, work: &mut Work) {
     let agent = &*observed.agent;
-    if !observed.namespace_is_prepared {
-        let namespace = agent.namespace().unwrap_or_default();
-        work.apply.push(Child::ServiceAccount(Box::new(build::service_account(&namespace))));
-        let policies = build::network_policies(&namespace, &observed.settings.namespace);
-        work.apply.extend(policies.map(|policy| Child::NetworkPolicy(Box::new(policy))));
-    }
     if observed.volume.is_none() {
         work.apply.push(Child::Volume(Box::new(build::volume(agent, &resolved.template))));
     }
@@ -181,24 +203,9 @@ fn model(observed: &Observed, resolved: Option<&Resolved>) -> String {
 
 fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerAgentStatus> {
     let model = model(observed, observed.template.as_ref());
-    let wanted = status::of(observed, model, situation);
-    let (status, again) = when(observed, wanted);
-    Plan { remove: work.remove, apply: work.apply, calls: work.calls, status, again }
-}
-
-/// The status, if it is to be written now, and else when to look again.
-fn when(observed: &Observed, wanted: KomputerAgentStatus) -> (Option<KomputerAgentStatus>, Option<Duration>) {
-    let before = observed.agent.status.as_ref();
-    if before == Some(&wanted) {
-        return (None, None);
-    }
-    let since = observed.written.map(|written| observed.now.duration_since(written).unsigned_abs());
-    match since {
-        Some(since) if since < PROGRESS && before.is_some_and(|before| status::only_progress(before, &wanted)) => {
-            (None, Some(PROGRESS.saturating_sub(since)))
-        }
-        _ => (Some(wanted), None),
-    }
+    let plan = Plan { remove: work.remove, apply: work.apply, calls: work.calls, ..Plan::nothing() };
+    let written = Written { status: observed.agent.status.as_ref(), at: observed.written };
+    show(plan, written, status::of(observed, model, situation), status::only_progress, observed.now)
 }
 
 #[cfg(test)]

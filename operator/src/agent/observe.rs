@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::{
+    core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount},
+    networking::v1::NetworkPolicy,
+};
 use komputer_crds::{
     DEFAULT_TEMPLATE,
     v1beta1::{
@@ -51,6 +54,8 @@ pub struct Caches {
     pub volumes: Store<PartialObjectMeta<PersistentVolumeClaim>>,
     /// Agents' service accounts.
     pub accounts: Store<PartialObjectMeta<ServiceAccount>>,
+    /// Agents' network policies.
+    pub policies: Store<PartialObjectMeta<NetworkPolicy>>,
     /// Secrets of the operator's namespace.
     pub secrets: Store<Secret>,
 }
@@ -67,7 +72,16 @@ impl Caches {
         self.pods.wait_until_ready().await?;
         self.volumes.wait_until_ready().await?;
         self.accounts.wait_until_ready().await?;
+        self.policies.wait_until_ready().await?;
         self.secrets.wait_until_ready().await
+    }
+}
+
+impl Caches {
+    fn namespace_is_prepared(&self, namespace: &str) -> bool {
+        let has_policy = |name: &str| self.policies.get(&ObjectRef::new(name).within(namespace)).is_some();
+        let account = ObjectRef::new(super::build::SERVICE_ACCOUNT).within(namespace);
+        self.accounts.get(&account).is_some() && super::build::NETWORK_POLICIES.into_iter().all(has_policy)
     }
 }
 
@@ -82,7 +96,7 @@ pub struct Observed {
     pub pod: Option<Arc<Pod>>,
     /// Its workspace, or one of its name that another object owns.
     pub volume: Option<Arc<PartialObjectMeta<PersistentVolumeClaim>>>,
-    /// Whether its namespace has the agents' service account.
+    /// Whether its namespace has the agents' service account and network policies.
     pub namespace_is_prepared: bool,
     /// Its tasks, oldest first, and where each stands by the newest that is known.
     pub tasks: Vec<(Arc<KomputerTask>, TaskPhase)>,
@@ -126,11 +140,7 @@ impl Controller for AgentController {
             template: self.template(&agent, &namespace),
             pod: self.caches.pods.get(&ObjectRef::new(&name).within(&namespace)),
             volume: self.caches.volumes.get(&ObjectRef::new(&name).within(&namespace)),
-            namespace_is_prepared: self
-                .caches
-                .accounts
-                .get(&ObjectRef::new(super::build::SERVICE_ACCOUNT).within(&namespace))
-                .is_some(),
+            namespace_is_prepared: self.caches.namespace_is_prepared(&namespace),
             tasks: self.tasks(&namespace, &name),
             summary: arrived.unwrap_or(kept),
             settings: self.settings.clone(),

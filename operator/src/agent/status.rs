@@ -15,6 +15,7 @@ use crate::{
 /// Every situation an agent can be in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Situation {
+    Invalid(String),
     WaitsForTemplate(String),
     WaitsForKey { namespace: String, secret: SecretKeyRef },
     WaitsForSecret(String),
@@ -31,6 +32,7 @@ pub(super) enum Situation {
 impl Situation {
     fn phase(&self) -> AgentPhase {
         match self {
+            Self::Invalid(_) => AgentPhase::Failed,
             Self::WaitsForTemplate(_)
             | Self::WaitsForKey { .. }
             | Self::WaitsForSecret(_)
@@ -49,6 +51,7 @@ impl Situation {
         let row = |progress, reason, message: String| Standing { progress, reason, message };
         let dependency = |message| row(Progress::Progressing, "DependencyNotReady", message);
         match self {
+            Self::Invalid(causes) => row(Progress::Stalled, "InvalidSpec", causes.clone()),
             Self::WaitsForTemplate(name) => dependency(format!(
                 "There is no KomputerAgentTemplate {name} in namespace {} and no KomputerAgentClusterTemplate {name}; \
                  create one or change spec.templateRef.name",

@@ -1,7 +1,7 @@
 //! Where a task stands, as its status says it.
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use komputer_crds::v1beta1::{KomputerTaskStatus, StatusConditions, TaskPhase};
-use komputer_events::Cursor;
+use komputer_events::{Cursor, FailureReason};
 use kube::Resource;
 
 use super::observe::Observed;
@@ -56,13 +56,10 @@ fn standing(observed: &Observed) -> (TaskPhase, Standing) {
     (summary.phase, standing)
 }
 
-/// Reasons an agent gives for a failure. Others are of an agent newer than this operator.
-const REASONS: [&str; 6] =
-    ["ApiError", "AuthenticationFailed", "BudgetExceeded", "MaxTurns", "RuntimeFailed", "Refused"];
-
+/// A reason that is not known is of an agent newer than this operator.
 fn reason(summary: &TaskSummary) -> &'static str {
     let given = summary.reason.as_deref().unwrap_or_default();
-    REASONS.into_iter().find(|reason| *reason == given).unwrap_or("Failed")
+    given.parse().map_or("Failed", FailureReason::as_str)
 }
 
 fn failure(summary: &TaskSummary) -> String {

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use komputer_crds::v1beta1::KomputerAgent;
 use kube::{Resource, ResourceExt};
 
-pub(super) use namespace::{SERVICE_ACCOUNT, network_policies, service_account};
+pub(super) use namespace::{NETWORK_POLICIES, SERVICE_ACCOUNT, network_policies, service_account};
 pub(super) use pod::pod;
 pub(super) use secret::secret;
 pub(super) use volume::volume;

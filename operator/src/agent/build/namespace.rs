@@ -18,6 +18,9 @@ use super::{APP, shared_labels};
 /// The account of agents' pods. It has no rights and no token.
 pub(in crate::agent) const SERVICE_ACCOUNT: &str = "komputer-agent";
 
+/// The policies of agents' pods: all is denied, and what an agent needs is allowed.
+pub(in crate::agent) const NETWORK_POLICIES: [&str; 2] = ["komputer-agent-deny", "komputer-agent-allow"];
+
 /// The account of the agents of `namespace`.
 pub(in crate::agent) fn service_account(namespace: &str) -> ServiceAccount {
     ServiceAccount {
@@ -44,7 +47,8 @@ pub(in crate::agent) fn network_policies(namespace: &str, system: &str) -> [Netw
         egress: Some(vec![dns(), komputer(system), outside()]),
         policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
     };
-    [policy("komputer-agent-deny", deny), policy("komputer-agent-allow", allow)]
+    let [denies, allows] = NETWORK_POLICIES;
+    [policy(denies, deny), policy(allows, allow)]
 }
 
 fn dns() -> NetworkPolicyEgressRule {

@@ -1,5 +1,5 @@
 //! Each situation by its value.
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -9,8 +9,8 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
 };
 use komputer_crds::v1beta1::{
-    AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle, SecretKeyRef,
-    StatusConditions, Template,
+    AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle, PodTemplate,
+    SecretKeyRef, StatusConditions, Template,
 };
 use kube::{Resource, core::PartialObjectMeta};
 
@@ -132,7 +132,7 @@ fn deciding_twice_about_a_settled_agent_changes_nothing() {
     change(&mut observed, |agent| agent.status = first.status);
     observed.now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1);
     let second = decide(&observed);
-    assert_eq!(second, Plan { remove: vec![], apply: vec![], calls: vec![], status: None, again: None });
+    assert_eq!(second, Plan::nothing());
 }
 
 #[test]
@@ -165,6 +165,23 @@ fn what_is_missing_is_named() {
     let plan = decide(&observed);
     assert_eq!(kinds(&plan), ["Secret"], "our own Secret is the one we can bring back");
     assert!(standing(&plan).2.contains("secret \"github\" not found"));
+}
+
+#[test]
+fn nothing_is_made_from_what_admission_would_have_refused() {
+    let privileged = json!({ "hostNetwork": true });
+    let pod_template = Some(PodTemplate { spec: Some(privileged), ..Default::default() });
+    let mut observed = world();
+    change(&mut observed, |agent| agent.spec.pod_template = pod_template.clone());
+    let plan = decide(&observed);
+    assert_eq!((kinds(&plan), standing(&plan).1.as_str()), (vec![], "InvalidSpec"));
+    assert!(standing(&plan).2.starts_with("spec.podTemplate.spec.hostNetwork: Forbidden"), "{}", standing(&plan).2);
+
+    let mut observed = awake();
+    observed.template.as_mut().unwrap().template.pod_template = pod_template;
+    let plan = decide(&observed);
+    assert_eq!((kinds(&plan), &plan.remove, standing(&plan).1.as_str()), (vec![], &vec![], "InvalidSpec"));
+    assert!(standing(&plan).2.starts_with("template default: spec.podTemplate"), "{}", standing(&plan).2);
 }
 
 #[test]
