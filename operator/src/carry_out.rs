@@ -31,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum CarryOutError {
     /// The apiserver refused.
-    #[error("could not {action} {kind} {name}: {source}")]
+    #[error("could not {action} {kind} {name}: {}", words(source))]
     Api {
         /// What was tried.
         action: &'static str,
@@ -163,7 +163,7 @@ impl Hands {
         only_new.meta_mut().resource_version = Some("0".into());
         let patch = Patch::Apply(&only_new);
         match self.write("create", kind::<K>(), &name, api.patch(&name, &params, &patch)).await {
-            Err(CarryOutError::Api { source, .. }) if is_conflict(&source) => {}
+            Err(CarryOutError::Api { source, .. }) if exists(&source) => {}
             result => return result.map(drop),
         }
         let found = self.write("read", kind::<K>(), &name, api.get_metadata(&name)).await?;
@@ -235,8 +235,22 @@ fn owner(object: &ObjectMeta) -> Option<&str> {
     owners.find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
 }
 
-fn is_conflict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.is_conflict() || status.is_already_exists())
+/// Whether an apply that may only create found something: a conflict for Kubernetes' own kinds, and for custom resources
+/// an invalid resourceVersion.
+fn exists(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else { return false };
+    let causes = status.details.as_ref().map_or(&[][..], |details| &details.causes);
+    status.is_conflict()
+        || status.is_already_exists()
+        || status.is_invalid() && causes.iter().any(|cause| cause.field == "metadata.resourceVersion")
+}
+
+/// What the apiserver said, without the envelope.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
 }
 
 fn is_not_found(error: &kube::Error) -> bool {
