@@ -7,6 +7,9 @@ SHELL := /bin/bash
 export CLUSTER ?= own
 # The name of the own cluster; several run side by side.
 export CLUSTER_NAME ?= dev
+# Where a current cluster's nodes find the images: a registry and path that `make push` pushes to. As they are named on
+# this machine by default, for nodes that have them.
+export IMAGES ?= localhost
 # Everything that is built or fetched, outside of the checkout.
 export KOMPUTER_CACHE ?= $(HOME)/.cache/komputer
 export CARGO_TARGET_DIR ?= $(KOMPUTER_CACHE)/target
@@ -35,6 +38,10 @@ kubeconfig: ## Prints the path of the kubeconfig; use `make -s`.
 images: ## Builds the binaries and the images.
 	@scripts/binaries
 	@BINARIES=$(KOMPUTER_CACHE)/binaries images/build
+
+.PHONY: push
+push: images ## Pushes the images to IMAGES=REGISTRY/PATH, for clusters of others.
+	@images/push
 
 .PHONY: test
 test: check test-unit test-api ## Runs the checks and every test that needs no whole node.

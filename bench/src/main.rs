@@ -1,6 +1,7 @@
 //! Measures komputer, each number beside its peer in one run. `make bench` prints the tables.
 mod agents;
 mod events;
+mod life;
 mod process;
 mod summary;
 
@@ -19,6 +20,8 @@ enum What {
     Agents(agents::Arguments),
     /// From an event's append to its frame on a socket.
     Events(events::Arguments),
+    /// From `kubectl apply` to an agent's first event, readiness and answer.
+    Life(life::Arguments),
 }
 
 #[tokio::main]
@@ -27,5 +30,6 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().what {
         What::Agents(arguments) => agents::run(&arguments).await,
         What::Events(arguments) => events::run(&arguments).await,
+        What::Life(arguments) => life::run(&arguments).await,
     }
 }

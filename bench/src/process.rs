@@ -29,3 +29,16 @@ pub(crate) fn usage(pid: u32) -> anyhow::Result<Usage> {
         peak: kilobytes("VmHWM:") * 1024.0 / 1e6,
     })
 }
+
+/// The resident memory of every process called `name`, in MB (10^6 bytes).
+pub(crate) fn resident(name: &str) -> anyhow::Result<Vec<f64>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let command = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        if command.trim_end() == name {
+            found.push(usage(pid)?.resident);
+        }
+    }
+    Ok(found)
+}

@@ -22,6 +22,13 @@ program() {
   echo "$CACHE/$key/$1"
 }
 
+# The built kubectl, against whatever cluster the environment names.
+client() {
+  local kube; kube=$(program kube)
+  [[ -x $kube ]] || fail "kubectl is not built yet: install one, or build it with: devcluster build --light"
+  exec "$kube" kubectl "$@"
+}
+
 # build [light]
 build() {
   install_light_packages

@@ -40,6 +40,18 @@ save_image() { # tag archive
   fi
 }
 
+push_image() { # archive tag destination
+  if [[ $BUILDER == docker ]]; then
+    docker load --quiet --input "$1" >/dev/null
+    docker tag "$2" "$3"
+    docker push --quiet "$3" >/dev/null
+  else
+    in_store pull --quiet "docker-archive:$1" >/dev/null
+    in_store push --quiet "$2" "docker://$3"
+    in_store rmi "$2" >/dev/null
+  fi
+}
+
 # Sets DEBIAN, the base of the images that have one.
 provide_debian() {
   DEBIAN=$DEBIAN_IMAGE

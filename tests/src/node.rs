@@ -47,6 +47,7 @@ impl Node {
         let namespaces = Api::<Namespace>::all(self.client.clone());
         if namespaces.get_opt(name).await?.is_some() {
             self.remove_namespace(name).await?;
+            self.without_namespace(name).await?;
         }
         let labels = [("pod-security.kubernetes.io/enforce".to_owned(), "restricted".to_owned())].into();
         let metadata = ObjectMeta { name: Some(name.into()), labels: Some(labels), ..Default::default() };
@@ -55,13 +56,22 @@ impl Node {
         Ok(name.to_owned())
     }
 
-    /// Deletes a namespace and waits until it is gone.
+    /// Has a namespace deleted with all that is in it; that takes a while.
     ///
     /// # Errors
-    /// It does not go.
+    /// The apiserver refuses.
     pub async fn remove_namespace(&self, name: &str) -> anyhow::Result<()> {
         let namespaces = Api::<Namespace>::all(self.client.clone());
         namespaces.delete(name, &DeleteParams::default()).await?;
+        Ok(())
+    }
+
+    /// Waits until a namespace is gone.
+    ///
+    /// # Errors
+    /// It does not go.
+    pub async fn without_namespace(&self, name: &str) -> anyhow::Result<()> {
+        let namespaces = Api::<Namespace>::all(self.client.clone());
         eventually("the namespace to go", || async { Ok(namespaces.get_opt(name).await?.is_none().then_some(())) })
             .await
     }

@@ -1,6 +1,7 @@
 //! `kill -9` of each process in the middle of a task: the task ends well, nothing is lost or doubled, the cost is right.
 use anyhow::Context;
 use komputer_crds::v1beta1::TaskPhase;
+use komputer_events::Cursor;
 use komputer_tests::{
     agents::agent,
     node::{Node, SYSTEM, eventually},
@@ -64,10 +65,11 @@ async fn survives(name: &str, victim: Victim) -> anyhow::Result<()> {
     let status = task.status.context("a task without a status")?;
     assert_eq!(status.phase, Some(TaskPhase::Succeeded), "{status:?}");
     assert_eq!(status.result.as_deref(), Some("survived"));
+    let folded: Cursor = status.cursor.as_deref().context("the status has no cursor")?.parse()?;
     let events = eventually("all events to be there", || async {
         let events = node.events(&token, &namespace, "ada").await?;
-        let cursor = events.last().map(|event| event.id.to_string());
-        Ok((cursor >= status.cursor).then_some(events))
+        let newest = events.last().map_or(Cursor::START, |event| event.id);
+        Ok((newest >= folded).then_some(events))
     })
     .await?;
     assert!(events.len() >= 200, "{} events", events.len());
