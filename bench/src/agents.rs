@@ -2,8 +2,9 @@ use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret};
+use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret, ServiceAccount};
 use komputer_crds::v1beta1::KomputerAgent;
+use komputer_tests::node::eventually;
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
@@ -37,6 +38,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let namespaces = Api::<Namespace>::all(client.clone());
     let namespace: Namespace = serde_json::from_value(json!({ "metadata": { "name": NAMESPACE } }))?;
     namespaces.create(&PostParams::default(), &namespace).await?;
+    let accounts = Api::<ServiceAccount>::namespaced(client.clone(), NAMESPACE);
+    // Pods are refused until their namespace has it.
+    eventually("the namespace's account", || async { Ok(accounts.get_opt("default").await?) }).await?;
     let floor = floor(&client, arguments).await?;
     println!("| measure ({} agents, {} writes at the same time) | |", arguments.agents, arguments.width);
     println!("|---|---|");
