@@ -1,4 +1,5 @@
 //! Agent: a pod and its workspace while awake, the workspace alone while asleep.
+mod agent_pod;
 mod build;
 mod decide;
 mod instructions;
@@ -7,6 +8,7 @@ mod pod_state;
 mod status;
 mod template;
 
+pub use agent_pod::AgentPod;
 pub use decide::decide;
-pub use observe::{AgentController, Caches, Observed, prune_pod};
+pub use observe::{AgentController, Caches, Observed};
 pub use template::{ModelKey, Resolved};

@@ -1,16 +1,17 @@
 //! The only code that writes to the cluster.
 use std::{fmt::Debug, time::Duration};
 
+use http::{HeaderValue, header::ACCEPT};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{PersistentVolumeClaim, Pod},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, ObjectMeta, Patch, PatchParams},
-    core::{ApiResource, DynamicObject},
+    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Request},
+    core::PartialObjectMeta,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -24,6 +25,8 @@ use crate::{
 pub const MANAGER: &str = "komputer-operator";
 /// The field manager of statuses.
 pub const STATUS_MANAGER: &str = "komputer-operator-status";
+/// An answer of metadata only.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 /// A write that the apiserver has not answered by then has failed.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -82,6 +85,23 @@ impl CarryOutError {
     }
 }
 
+/// A namespaced object of a kind that is known at compile time.
+pub trait Object: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug {}
+
+impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug> Object for K {}
+
+/// An object's resourceVersion. Versions of objects of one kind are ordered
+/// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(u64);
+
+impl Version {
+    /// The object's version; nothing where it has none, or one of another form.
+    pub fn of(metadata: &ObjectMeta) -> Option<Self> {
+        metadata.resource_version.as_deref()?.parse().ok().map(Self)
+    }
+}
+
 /// Carries plans out.
 #[derive(Clone)]
 pub struct Hands {
@@ -97,13 +117,13 @@ pub struct Hands {
 
 impl Hands {
     /// Removals first, then children, calls, and the status, which never speaks of something that was not done; people
-    /// are told last.
+    /// are told last. Gives back the version of the object that has the status, where one was written.
     ///
     /// # Errors
     /// The first step that fails.
-    pub async fn carry_out<O, S>(&self, object: &O, plan: &Plan<S>) -> Result<(), CarryOutError>
+    pub async fn carry_out<O, S>(&self, object: &O, plan: &Plan<S>) -> Result<Option<Version>, CarryOutError>
     where
-        O: Resource<DynamicType = ()>,
+        O: Object,
         S: Serialize,
     {
         let namespace = object.namespace().unwrap_or_default();
@@ -120,13 +140,14 @@ impl Hands {
             self.fence()?;
             self.agents.call(call).await?;
         }
-        if let Some(status) = &plan.status {
-            self.write_status(object, &namespace, status).await?;
-        }
+        let version = match &plan.status {
+            Some(status) => self.write_status(object, &namespace, status).await?,
+            None => None,
+        };
         if let Some(report) = &plan.report {
             self.recorder.report(object.object_ref(&()), report.clone());
         }
-        Ok(())
+        Ok(version)
     }
 
     async fn apply_child(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {
@@ -141,32 +162,22 @@ impl Hands {
     }
 
     /// Server-side applies a child whose name nobody else would choose.
-    async fn apply<K>(&self, namespace: &str, wanted: &K) -> Result<(), CarryOutError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
-    {
+    async fn apply<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> Result<(), CarryOutError> {
         let name = wanted.name_any();
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        let api = self.metadata_of::<K>(namespace);
         let params = PatchParams::apply(MANAGER).force().validation_strict();
         self.write("apply", kind::<K>(), &name, api.patch(&name, &params, &Patch::Apply(wanted))).await.map(drop)
     }
 
-    /// Server-side applies a child that does not exist yet; one of that name that is another's is never touched.
-    async fn create<K>(&self, namespace: &str, wanted: &K) -> Result<(), CarryOutError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
-    {
+    /// Creates a child that does not exist yet; one of that name that is another's is never touched.
+    async fn create<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> Result<(), CarryOutError> {
         let name = wanted.name_any();
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
-        let params = PatchParams::apply(MANAGER).force().validation_strict();
-        let mut only_new = wanted.clone();
-        only_new.meta_mut().resource_version = Some("0".into());
-        let patch = Patch::Apply(&only_new);
-        match self.write("create", kind::<K>(), &name, api.patch(&name, &params, &patch)).await {
+        match self.write("create", kind::<K>(), &name, self.post(namespace, wanted)).await {
             Err(CarryOutError::Api { source, .. }) if exists(&source) => {}
             result => return result.map(drop),
         }
-        let found = self.write("read", kind::<K>(), &name, api.get_metadata(&name)).await?;
+        let api = self.metadata_of::<K>(namespace);
+        let found = self.write("read", kind::<K>(), &name, api.get(&name)).await?;
         if owner(&found.metadata) == owner(wanted.meta()) {
             Ok(()) // ours already: the cache has not caught up with our own write
         } else {
@@ -174,38 +185,52 @@ impl Hands {
         }
     }
 
-    async fn delete<K>(&self, namespace: &str, name: &str) -> Result<(), CarryOutError>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
-    {
-        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+    /// What [`Api::create`] does, with an answer of metadata only.
+    async fn post<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> kube::Result<PartialObjectMeta<K>> {
+        let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+        let body = serde_json::to_vec(wanted).map_err(kube::Error::SerdeError)?;
+        let collection = Request::new(K::url_path(&(), Some(namespace)));
+        let mut request = collection.create(&params, body).map_err(kube::Error::BuildRequest)?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
+        request.extensions_mut().insert("create");
+        self.client.request(request).await
+    }
+
+    async fn delete<K: Object>(&self, namespace: &str, name: &str) -> Result<(), CarryOutError> {
+        let api = self.metadata_of::<K>(namespace);
         match self.write("delete", kind::<K>(), name, api.delete(name, &DeleteParams::background())).await {
             Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(()),
             result => result.map(drop),
         }
     }
 
-    async fn write_status<O, S>(&self, object: &O, namespace: &str, status: &S) -> Result<(), CarryOutError>
+    async fn write_status<O, S>(
+        &self,
+        object: &O,
+        namespace: &str,
+        status: &S,
+    ) -> Result<Option<Version>, CarryOutError>
     where
-        O: Resource<DynamicType = ()>,
+        O: Object,
         S: Serialize,
     {
-        let resource = ApiResource::erase::<O>(&());
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
         let name = object.name_any();
         let patch = Patch::Apply(json!({
-            "apiVersion": resource.api_version, "kind": resource.kind,
+            "apiVersion": O::api_version(&()), "kind": O::kind(&()),
             // The uid keeps a status from landing on another object of the same name.
             "metadata": { "name": name, "uid": object.uid() }, "status": status,
         }));
         let params = PatchParams::apply(STATUS_MANAGER).force();
-        match self
-            .write("write the status of", resource.kind.clone(), &name, api.patch_status(&name, &params, &patch))
-            .await
-        {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(()), // deleted meanwhile
-            result => result.map(drop),
+        let api = self.metadata_of::<O>(namespace);
+        match self.write("write the status of", kind::<O>(), &name, api.patch_status(&name, &params, &patch)).await {
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(None), // deleted meanwhile
+            result => Ok(Version::of(&result?.metadata)),
         }
+    }
+
+    /// The apiserver is asked to answer with metadata only: nothing else of an answer is read.
+    fn metadata_of<K: Object>(&self, namespace: &str) -> Api<PartialObjectMeta<K>> {
+        Api::namespaced(self.client.clone(), namespace)
     }
 
     async fn write<T>(
@@ -235,14 +260,8 @@ fn owner(object: &ObjectMeta) -> Option<&str> {
     owners.find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
 }
 
-/// Whether an apply that may only create found something: a conflict for Kubernetes' own kinds, and for custom resources
-/// an invalid resourceVersion.
 fn exists(error: &kube::Error) -> bool {
-    let kube::Error::Api(status) = error else { return false };
-    let causes = status.details.as_ref().map_or(&[][..], |details| &details.causes);
-    status.is_conflict()
-        || status.is_already_exists()
-        || status.is_invalid() && causes.iter().any(|cause| cause.field == "metadata.resourceVersion")
+    matches!(error, kube::Error::Api(status) if status.is_already_exists())
 }
 
 /// What the apiserver said, without the envelope.

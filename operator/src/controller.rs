@@ -17,14 +17,14 @@ use kube::{
 use serde::Serialize;
 
 use crate::{
-    carry_out::{CarryOutError, Hands},
+    carry_out::{CarryOutError, Hands, Object, Version},
     plan::{Plan, Report, Severity},
 };
 
 /// A controller of one kind.
 pub trait Controller: Send + Sync + 'static {
     /// The kind.
-    type Object: Resource<DynamicType = ()> + Clone + Send + Sync + 'static;
+    type Object: Object + Send + Sync + 'static;
     /// All that a decision may look at. No client, no clock: `decide` must not be able to ask for more.
     type Observed: Send;
     /// The kind's status.
@@ -41,6 +41,8 @@ pub type Queue<K> = mpsc::UnboundedSender<ObjectRef<K>>;
 
 /// Even a settled object is looked at once an hour: a missed watch event heals itself.
 const HEARTBEAT: Duration = Duration::from_hours(1);
+/// When an object is looked at again whose newest version has not arrived; it wakes us by itself before.
+const CATCH_UP: Duration = Duration::from_secs(5);
 /// Reconciles at the same time; more only queue in the apiserver.
 const CONCURRENCY: u16 = 32;
 
@@ -55,6 +57,7 @@ struct Context<C: Controller> {
 struct Memory {
     failures: u32,
     written: Option<Timestamp>,
+    version: Option<Version>,
 }
 
 /// Reconciles what `queue` names, until it ends.
@@ -80,12 +83,17 @@ pub async fn run<C: Controller>(
 async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C>>) -> Result<Action, CarryOutError> {
     let reference = ObjectRef::from_obj(&*object);
     let now = Timestamp::now();
-    let observed = context.controller.observe(object.clone(), now, context.recall(&reference).written);
+    let memory = context.recall(&reference);
+    if memory.version.is_some_and(|own| Version::of(object.meta()).is_some_and(|seen| seen < own)) {
+        return Ok(Action::requeue(CATCH_UP)); // the cache lacks our own last write, which wakes us when it comes
+    }
+    let observed = context.controller.observe(object.clone(), now, memory.written);
     let plan = C::decide(&observed);
-    context.hands.carry_out(&*object, &plan).await?;
+    let version = context.hands.carry_out(&*object, &plan).await?;
     context.remember(reference, |memory| {
         memory.failures = 0;
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
+        memory.version = version.or(memory.version);
     });
     Ok(Action::requeue(plan.again.unwrap_or(HEARTBEAT)))
 }

@@ -1,4 +1,9 @@
 //! Tells people: Kubernetes Events, off the path of reconciling.
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client,
@@ -12,35 +17,41 @@ use crate::{
 };
 
 /// Reports that wait for the apiserver; more are dropped, and the log says so: statuses hold all that matters.
-const QUEUE: usize = 1_024;
+const QUEUE: usize = 4_096;
 /// The apiserver refuses longer notes: bytes.
 const NOTE: usize = 1_024;
 
 /// Publishes reports about objects. Cheap to clone.
 #[derive(Clone)]
-pub struct Recorder(mpsc::Sender<(ObjectReference, Report)>);
+pub struct Recorder {
+    reports: mpsc::Sender<(ObjectReference, Report)>,
+    /// Whether the last report was dropped: a flood is one line in the log.
+    is_full: Arc<AtomicBool>,
+}
 
 impl Recorder {
     /// Starts publishing as the replica `instance`. Must be called within a Tokio runtime.
     pub fn start(client: Client, instance: &str) -> Self {
         let reporter = Reporter { controller: MANAGER.into(), instance: Some(instance.into()) };
         let publisher = Publisher::new(client, reporter);
-        let (sender, mut reports) = mpsc::channel::<(ObjectReference, Report)>(QUEUE);
+        let (reports, mut waiting) = mpsc::channel::<(ObjectReference, Report)>(QUEUE);
         tokio::spawn(async move {
-            while let Some((object, report)) = reports.recv().await {
+            while let Some((object, report)) = waiting.recv().await {
                 if let Err(error) = publisher.publish(&event(report), &object).await {
                     tracing::debug!(error = &error as &dyn std::error::Error, "could not publish an Event");
                 }
             }
         });
-        Self(sender)
+        Self { reports, is_full: Arc::default() }
     }
 
     /// Publishes `report` about `object`, some time soon.
     pub fn report(&self, object: ObjectReference, report: Report) {
-        if let Err(error) = self.0.try_send((object, report)) {
-            tracing::warn!(%error, "an Event is not published");
+        let dropped = self.reports.try_send((object, report)).is_err();
+        if dropped && !self.is_full.swap(dropped, Ordering::Relaxed) {
+            tracing::warn!(waiting = QUEUE, "the apiserver takes Events slower than they come; some are not published");
         }
+        self.is_full.store(dropped, Ordering::Relaxed);
     }
 }
 

@@ -48,7 +48,8 @@ pub fn show<S: PartialEq + StatusConditions>(
 fn report(before: &[Condition], after: &[Condition]) -> Option<Report> {
     let of = |conditions: &[Condition], type_: &str| conditions.iter().find(|found| found.type_ == type_).cloned();
     let (was, is) = (of(before, "Ready"), of(after, "Ready")?);
-    if was.is_some_and(|was| was.reason == is.reason) {
+    // Of what goes, nobody needs to be told; and its namespace may take no Events any more.
+    if is.reason == "Deleting" || was.is_some_and(|was| was.reason == is.reason) {
         return None;
     }
     let troubled = of(after, "Stalled").is_some() || is.reason == "DependencyNotReady";

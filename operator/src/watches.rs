@@ -3,14 +3,14 @@ use std::sync::Arc;
 
 use futures::{StreamExt, channel::mpsc as queue};
 use k8s_openapi::api::{
-    core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount},
+    core::v1::{Namespace, PersistentVolumeClaim, Secret, ServiceAccount},
     networking::v1::NetworkPolicy,
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerTask};
 use komputer_events::AgentId;
 use komputer_operator::{
     access::Notice,
-    agent::{Caches, prune_pod},
+    agent::{AgentPod, Caches},
     controller::Queue,
     task::TaskIndex,
     watch::{Change, cache, guarded_cache},
@@ -137,7 +137,7 @@ fn watch_everything_else(
                 let _ = agents_of_tasks.unbounded_send(agent.within(&task.namespace().unwrap_or_default()));
             },
         ),
-        pods: cache(Api::<Pod>::all(client.clone()), ours(), prune_pod, wake_owner(agent_queue)),
+        pods: cache(Api::<AgentPod>::all(client.clone()), ours(), drop_managed_fields, wake_owner(agent_queue)),
         volumes: cache(
             Api::<PartialObjectMeta<PersistentVolumeClaim>>::all(client.clone()),
             ours(),
@@ -155,6 +155,12 @@ fn watch_everything_else(
             ours(),
             drop_managed_fields,
             wake_namespace(agents, agent_queue),
+        ),
+        namespaces: cache(
+            Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
+            watcher::Config::default(),
+            drop_managed_fields,
+            |_, _| {},
         ),
         secrets: cache(
             Api::<Secret>::namespaced(client.clone(), &arguments.namespace),

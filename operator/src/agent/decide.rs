@@ -24,7 +24,7 @@ use crate::{
 /// What to do about an agent.
 pub fn decide(observed: &Observed) -> Plan<KomputerAgentStatus> {
     let agent = &*observed.agent;
-    if agent.metadata.deletion_timestamp.is_some() {
+    if agent.metadata.deletion_timestamp.is_some() || observed.namespace_is_going {
         return plan(observed, Work::default(), Situation::Deleting); // garbage collection does the rest
     }
     let mut work = Work::default();
@@ -115,7 +115,7 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
     let Some(pod) = observed.pod.as_deref() else {
         prepare(observed, resolved, work);
         work.apply.push(Child::Pod(Box::new(wanted)));
-        return Situation::Starting("The pod is being created".into());
+        return Situation::Starting(pod_state::STARTING.into());
     };
     let outdated = pod.annotations().get(build::HASH) != wanted.annotations().get(build::HASH);
     match pod_state::of(pod) {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::{
-    core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount},
+    core::v1::{Namespace, PersistentVolumeClaim, Secret, ServiceAccount},
     networking::v1::NetworkPolicy,
 };
 use komputer_crds::{
@@ -19,7 +19,7 @@ use kube::{
     runtime::reflector::{ObjectRef, Store, store::WriterDropped},
 };
 
-use super::{decide::decide, template::Resolved};
+use super::{AgentPod, decide::decide, template::Resolved};
 use crate::{
     controller::Controller, fold::AgentSummary, inbox::Inbox, keys::MasterKey, plan::Plan, settings::Settings,
     task::TaskIndex,
@@ -48,14 +48,16 @@ pub struct Caches {
     pub cluster_templates: Store<KomputerAgentClusterTemplate>,
     /// Tasks.
     pub tasks: Store<KomputerTask>,
-    /// Agents' pods, pruned by [`prune_pod`].
-    pub pods: Store<Pod>,
+    /// Agents' pods.
+    pub pods: Store<AgentPod>,
     /// Agents' workspaces.
     pub volumes: Store<PartialObjectMeta<PersistentVolumeClaim>>,
     /// Agents' service accounts.
     pub accounts: Store<PartialObjectMeta<ServiceAccount>>,
     /// Agents' network policies.
     pub policies: Store<PartialObjectMeta<NetworkPolicy>>,
+    /// Namespaces.
+    pub namespaces: Store<PartialObjectMeta<Namespace>>,
     /// Secrets of the operator's namespace.
     pub secrets: Store<Secret>,
 }
@@ -73,6 +75,7 @@ impl Caches {
         self.volumes.wait_until_ready().await?;
         self.accounts.wait_until_ready().await?;
         self.policies.wait_until_ready().await?;
+        self.namespaces.wait_until_ready().await?;
         self.secrets.wait_until_ready().await
     }
 }
@@ -93,11 +96,13 @@ pub struct Observed {
     /// Its template, where there is one of that name.
     pub template: Option<Resolved>,
     /// Its pod, or one of its name that another object owns.
-    pub pod: Option<Arc<Pod>>,
+    pub pod: Option<Arc<AgentPod>>,
     /// Its workspace, or one of its name that another object owns.
     pub volume: Option<Arc<PartialObjectMeta<PersistentVolumeClaim>>>,
     /// Whether its namespace has the agents' service account and network policies.
     pub namespace_is_prepared: bool,
+    /// Whether its namespace is being deleted, where nothing can be made any more.
+    pub namespace_is_going: bool,
     /// Its tasks, oldest first, and where each stands by the newest that is known.
     pub tasks: Vec<(Arc<KomputerTask>, TaskPhase)>,
     /// What its events come to.
@@ -141,6 +146,11 @@ impl Controller for AgentController {
             pod: self.caches.pods.get(&ObjectRef::new(&name).within(&namespace)),
             volume: self.caches.volumes.get(&ObjectRef::new(&name).within(&namespace)),
             namespace_is_prepared: self.caches.namespace_is_prepared(&namespace),
+            namespace_is_going: self
+                .caches
+                .namespaces
+                .get(&ObjectRef::new(&namespace))
+                .is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()),
             tasks: self.tasks(&namespace, &name),
             summary: arrived.unwrap_or(kept),
             settings: self.settings.clone(),
@@ -182,27 +192,5 @@ impl AgentController {
             .collect();
         tasks.sort_by_key(|(task, _)| (task.creation_timestamp(), task.name_any()));
         tasks
-    }
-}
-
-/// Drops what no decision reads: with a thousand pods it is most of the operator's memory.
-pub fn prune_pod(pod: &mut Pod) {
-    pod.metadata.managed_fields = None;
-    pod.spec = None;
-    if let Some(status) = &mut pod.status {
-        status.conditions.iter_mut().flatten().for_each(|condition| {
-            condition.last_probe_time = None;
-            condition.last_transition_time = None;
-        });
-        status.init_container_statuses = None;
-        status.ephemeral_container_statuses = None;
-        status.host_ips = None;
-        status.pod_ips = None;
-        for container in status.container_statuses.iter_mut().flatten() {
-            container.volume_mounts = None;
-            container.last_state = None;
-            container.resources = None;
-            container.user = None;
-        }
     }
 }

@@ -1,5 +1,5 @@
 //! What a pod's status means for the agent in it.
-use k8s_openapi::api::core::v1::Pod;
+use super::AgentPod;
 
 /// How an agent's pod stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,25 +19,28 @@ pub enum PodState {
     Leaving,
 }
 
+/// What is said of a pod of which nothing else is known.
+pub(super) const STARTING: &str = "The pod is starting";
+
 /// Kubelet's reason for a container whose Secret or ConfigMap does not exist.
 const CONFIG_ERROR: &str = "CreateContainerConfigError";
 
-pub(super) fn of(pod: &Pod) -> PodState {
+pub(super) fn of(pod: &AgentPod) -> PodState {
     if pod.metadata.deletion_timestamp.is_some() {
         return PodState::Leaving;
     }
-    let Some(status) = &pod.status else { return PodState::Starting("The pod is being scheduled".into()) };
+    let status = &pod.status;
     if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
         return PodState::Over;
     }
-    let condition = |type_: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == type_);
+    let condition = |type_: &str| status.conditions.iter().find(|condition| condition.type_ == type_);
     if condition("Ready").is_some_and(|ready| ready.status == "True")
         && let Some(ip) = &status.pod_ip
     {
         return PodState::Ready { ip: ip.clone() };
     }
-    let waiting = status.container_statuses.iter().flatten().find_map(|container| {
-        let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let waiting = status.container_statuses.iter().find_map(|container| {
+        let waiting = container.state.waiting.as_ref()?;
         Some((waiting.reason.clone()?, waiting.message.clone().unwrap_or_default()))
     });
     match (waiting, condition("PodScheduled").filter(|scheduled| scheduled.status == "False")) {
@@ -50,6 +53,6 @@ pub(super) fn of(pod: &Pod) -> PodState {
             let why = unscheduled.message.as_deref().unwrap_or("no reason given");
             PodState::Starting(format!("The pod waits for a node ({why})"))
         }
-        (None, None) => PodState::Starting("The pod is starting".into()),
+        (None, None) => PodState::Starting(STARTING.into()),
     }
 }

@@ -1,4 +1,5 @@
 //! Where an agent stands, as its status says it. Every situation is one row of the documented state table.
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use komputer_crds::{
     DEFAULT_TEMPLATE,
     v1beta1::{AgentPhase, KomputerAgent, KomputerAgentStatus, LastTask, SecretKeyRef, StatusConditions},
@@ -126,9 +127,10 @@ fn last_task(summary: &AgentSummary) -> Option<LastTask> {
     })
 }
 
-/// Whether the two differ only in what changes all the time while an agent works.
+/// Whether the two differ only in what changes all the time while an agent starts or works.
 pub(super) fn only_progress(before: &KomputerAgentStatus, wanted: &KomputerAgentStatus) -> bool {
     let still = |status: &KomputerAgentStatus| KomputerAgentStatus {
+        conditions: without_progress(&status.conditions),
         total_cost_usd: None,
         tokens: None,
         cursor: None,
@@ -136,4 +138,11 @@ pub(super) fn only_progress(before: &KomputerAgentStatus, wanted: &KomputerAgent
         ..status.clone()
     };
     still(before) == still(wanted)
+}
+
+/// A pod that starts says something else every moment.
+fn without_progress(conditions: &[Condition]) -> Vec<Condition> {
+    let starts = |condition: &Condition| condition.reason == "Starting";
+    let message = |condition: &Condition| if starts(condition) { String::new() } else { condition.message.clone() };
+    conditions.iter().map(|condition| Condition { message: message(condition), ..condition.clone() }).collect()
 }

@@ -2,12 +2,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::{
-    api::core::v1::{
-        ContainerState, ContainerStateWaiting, ContainerStatus, PersistentVolumeClaim, Pod, PodCondition, PodStatus,
-    },
-    apimachinery::pkg::apis::meta::v1::Time,
-};
+use k8s_openapi::{api::core::v1::PersistentVolumeClaim, apimachinery::pkg::apis::meta::v1::Time};
 use komputer_crds::v1beta1::{
     AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle, PodTemplate,
     SecretKeyRef, StatusConditions, Template,
@@ -16,6 +11,7 @@ use kube::{Resource, core::PartialObjectMeta};
 
 use super::*;
 use crate::{
+    agent::{AgentPod, agent_pod::AgentPodStatus},
     fold::AgentSummary,
     keys::{MasterKey, Sensitive},
     settings::Settings,
@@ -32,6 +28,7 @@ fn world() -> Observed {
         pod: None,
         volume: None,
         namespace_is_prepared: true,
+        namespace_is_going: false,
         tasks: vec![],
         summary: AgentSummary::default(),
         settings: Arc::new(Settings {
@@ -57,17 +54,16 @@ fn volume(observed: &Observed) -> Arc<PartialObjectMeta<PersistentVolumeClaim>> 
 }
 
 /// The pod as it was created, without what the kubelet says.
-fn pod(observed: &Observed) -> Pod {
+fn pod(observed: &Observed) -> AgentPod {
     let resolved = observed.template.as_ref().unwrap();
-    let mut pod = build::pod(&observed.agent, resolved, &observed.settings, &observed.master);
-    pod.metadata.uid = Some("p1".into());
-    pod
+    let mut metadata = build::pod(&observed.agent, resolved, &observed.settings, &observed.master).metadata;
+    metadata.uid = Some("p1".into());
+    AgentPod { metadata, status: AgentPodStatus::default() }
 }
 
-fn ready(mut pod: Pod) -> Arc<Pod> {
-    let ready = PodCondition { type_: "Ready".into(), status: "True".into(), ..Default::default() };
-    pod.status =
-        Some(PodStatus { conditions: Some(vec![ready]), pod_ip: Some("10.0.0.9".into()), ..Default::default() });
+fn ready(mut pod: AgentPod) -> Arc<AgentPod> {
+    let status = json!({ "podIP": "10.0.0.9", "conditions": [{ "type": "Ready", "status": "True" }] });
+    pod.status = serde_json::from_value(status).unwrap();
     Arc::new(pod)
 }
 
@@ -153,14 +149,10 @@ fn what_is_missing_is_named() {
     assert!(standing(&plan).2.starts_with("Secret komputer-system/claude: key key is missing; create it"));
 
     let mut observed = awake();
-    let mut lacking = Pod::clone(observed.pod.as_ref().unwrap());
-    let waiting = ContainerStateWaiting {
-        reason: Some("CreateContainerConfigError".into()),
-        message: Some("secret \"github\" not found".into()),
-    };
-    let state = ContainerState { waiting: Some(waiting), ..Default::default() };
-    let status = ContainerStatus { state: Some(state), ..Default::default() };
-    lacking.status = Some(PodStatus { container_statuses: Some(vec![status]), ..Default::default() });
+    let mut lacking = AgentPod::clone(observed.pod.as_ref().unwrap());
+    let waiting = json!({ "reason": "CreateContainerConfigError", "message": "secret \"github\" not found" });
+    let status = json!({ "containerStatuses": [{ "name": "agent", "state": { "waiting": waiting } }] });
+    lacking.status = serde_json::from_value(status).unwrap();
     observed.pod = Some(Arc::new(lacking));
     let plan = decide(&observed);
     assert_eq!(kinds(&plan), ["Secret"], "our own Secret is the one we can bring back");
@@ -264,7 +256,7 @@ fn a_changed_template_replaces_the_pod_between_tasks() {
 #[test]
 fn what_somebody_else_made_is_not_touched() {
     let mut observed = awake();
-    let mut foreign = Pod::clone(observed.pod.as_ref().unwrap());
+    let mut foreign = AgentPod::clone(observed.pod.as_ref().unwrap());
     foreign.metadata.owner_references = None;
     observed.pod = Some(Arc::new(foreign));
     change(&mut observed, |agent| agent.spec.suspend = Some(true));
@@ -280,6 +272,13 @@ fn nothing_is_made_for_an_agent_that_goes() {
     let plan = decide(&observed);
     assert_eq!((plan.remove.len(), plan.apply.len(), plan.calls.len()), (0, 0, 0));
     assert_eq!(standing(&plan).1, "Deleting");
+
+    let plan = decide(&Observed { namespace_is_going: true, ..world() });
+    assert_eq!(
+        (kinds(&plan), standing(&plan).1.as_str()),
+        (vec![], "Deleting"),
+        "its namespace takes nothing any more"
+    );
 }
 
 #[test]
@@ -301,6 +300,21 @@ fn progress_is_written_every_five_seconds_and_an_end_at_once() {
     observed.summary.last_task = Some(last);
     observed.tasks = vec![task("a", TaskPhase::Succeeded)];
     assert!(decide(&observed).status.is_some());
+}
+
+#[test]
+fn what_a_starting_pod_says_is_progress() {
+    let mut observed = awake();
+    observed.pod = Some(Arc::new(pod(&observed)));
+    let first = decide(&observed).status;
+    change(&mut observed, |agent| agent.status = first);
+    observed.written = Some(observed.now);
+    let pulling = json!({ "containerStatuses": [{ "state": { "waiting": { "reason": "ContainerCreating" } } }] });
+    let status = serde_json::from_value(pulling).unwrap();
+    observed.pod = Some(Arc::new(AgentPod { status, ..pod(&observed) }));
+    assert_eq!(decide(&observed).status, None);
+    observed.now += jiff::SignedDuration::from_secs(5);
+    assert!(standing(&decide(&observed)).2.contains("ContainerCreating"));
 }
 
 #[test]

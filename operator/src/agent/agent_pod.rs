@@ -1,0 +1,69 @@
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::Resource;
+use serde::Deserialize;
+
+/// A pod, as far as decisions read it: with a thousand of them, the rest would be most of the operator's memory.
+#[derive(Resource, Deserialize, Clone, Debug, Default, PartialEq)]
+#[resource(inherit = Pod)]
+pub struct AgentPod {
+    /// Whose it is, and what it was made from.
+    pub metadata: ObjectMeta,
+    /// How it stands.
+    #[serde(default)]
+    pub status: AgentPodStatus,
+}
+
+/// How a pod stands.
+#[derive(Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AgentPodStatus {
+    /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
+    pub phase: Option<String>,
+    /// Its address.
+    #[serde(rename = "podIP")]
+    pub pod_ip: Option<String>,
+    /// `PodScheduled` and `Ready` among others.
+    pub conditions: Vec<AgentPodCondition>,
+    /// How its containers stand.
+    pub container_statuses: Vec<AgentContainerStatus>,
+}
+
+/// A condition of a pod.
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentPodCondition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// For people.
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+/// How a container stands.
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentContainerStatus {
+    /// Its state.
+    #[serde(default)]
+    pub state: AgentContainerState,
+}
+
+/// A container's state, as far as it is not running.
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentContainerState {
+    /// Why it does not run yet.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
+}
+
+/// Why a container does not run yet.
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// The kubelet's reason.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The kubelet's words.
+    #[serde(default)]
+    pub message: Option<String>,
+}
