@@ -9,6 +9,7 @@ mod status;
 mod template;
 
 pub use agent_pod::AgentPod;
+pub use build::MANIFEST_HASH;
 pub use decide::decide;
 pub use observe::{AgentController, Caches, Observed};
 pub use template::{ModelKey, Resolved};

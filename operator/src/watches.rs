@@ -10,7 +10,7 @@ use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentClusterTemplate, Komput
 use komputer_events::AgentId;
 use komputer_operator::{
     access::Notice,
-    agent::{AgentPod, Caches},
+    agent::{AgentPod, Caches, MANIFEST_HASH},
     controller::Queue,
     task::TaskIndex,
     watch::{Change, cache, guarded_cache},
@@ -87,20 +87,15 @@ fn watch_agents(
     notices: &mpsc::UnboundedSender<Notice>,
 ) -> Store<KomputerAgent> {
     let (queue, notices) = (queue.clone(), notices.clone());
-    guarded_cache(
-        Api::all(client.clone()),
-        watcher::Config::default(),
-        drop_managed_fields,
-        move |agent: &KomputerAgent, change| {
-            if let Ok(id) = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any()) {
-                let _ = notices.send(match change {
-                    Change::Applied => Notice::Agent(id, agent.uid().unwrap_or_default()),
-                    Change::Deleted => Notice::Gone(id),
-                });
-            }
-            let _ = queue.unbounded_send(ObjectRef::from_obj(agent));
-        },
-    )
+    guarded_cache(Api::all(client.clone()), watcher::Config::default(), prune, move |agent: &KomputerAgent, change| {
+        if let Ok(id) = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any()) {
+            let _ = notices.send(match change {
+                Change::Applied => Notice::Agent(id, agent.uid().unwrap_or_default()),
+                Change::Deleted => Notice::Gone(id),
+            });
+        }
+        let _ = queue.unbounded_send(ObjectRef::from_obj(agent));
+    })
 }
 
 fn watch_everything_else(
@@ -117,19 +112,19 @@ fn watch_everything_else(
         templates: guarded_cache(
             Api::<DeserializeGuard<KomputerAgentTemplate>>::all(client.clone()),
             watcher::Config::default(),
-            drop_managed_fields,
+            prune,
             wake_all(agents, agent_queue),
         ),
         cluster_templates: guarded_cache(
             Api::<DeserializeGuard<KomputerAgentClusterTemplate>>::all(client.clone()),
             watcher::Config::default(),
-            drop_managed_fields,
+            prune,
             wake_all(agents, agent_queue),
         ),
         tasks: guarded_cache(
             Api::all(client.clone()),
             watcher::Config::default(),
-            drop_managed_fields,
+            prune,
             move |task: &KomputerTask, change| {
                 index.update(task, change);
                 let _ = tasks.unbounded_send(ObjectRef::from_obj(task));
@@ -137,35 +132,35 @@ fn watch_everything_else(
                 let _ = agents_of_tasks.unbounded_send(agent.within(&task.namespace().unwrap_or_default()));
             },
         ),
-        pods: cache(Api::<AgentPod>::all(client.clone()), ours(), drop_managed_fields, wake_owner(agent_queue)),
+        pods: cache(Api::<AgentPod>::all(client.clone()), ours(), prune, wake_owner(agent_queue)),
         volumes: cache(
             Api::<PartialObjectMeta<PersistentVolumeClaim>>::all(client.clone()),
             ours(),
-            drop_managed_fields,
+            prune,
             wake_owner(agent_queue),
         ),
         accounts: cache(
             Api::<PartialObjectMeta<ServiceAccount>>::all(client.clone()),
             ours(),
-            drop_managed_fields,
+            prune,
             wake_namespace(agents, agent_queue),
         ),
         policies: cache(
             Api::<PartialObjectMeta<NetworkPolicy>>::all(client.clone()),
             ours(),
-            drop_managed_fields,
+            prune,
             wake_namespace(agents, agent_queue),
         ),
         namespaces: cache(
             Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
             watcher::Config::default(),
-            drop_managed_fields,
+            prune,
             |_, _| {},
         ),
         secrets: cache(
             Api::<Secret>::namespaced(client.clone(), &arguments.namespace),
             watcher::Config::default(),
-            drop_managed_fields,
+            prune,
             wake_all(agents, agent_queue),
         ),
     }
@@ -208,6 +203,14 @@ fn wake_owner<K: Resource<DynamicType = ()>>(queue: &Queue<KomputerAgent>) -> im
     }
 }
 
-fn drop_managed_fields<K: Resource>(object: &mut K) {
-    object.meta_mut().managed_fields = None;
+/// Of an object's metadata decisions read names, owners and times, and of annotations only our own; the rest is most of it.
+fn prune<K: Resource>(object: &mut K) {
+    let metadata = object.meta_mut();
+    metadata.managed_fields = None;
+    metadata.labels = None;
+    metadata.annotations = metadata.annotations.take().map(|mut annotations| {
+        annotations.retain(|key, _| key == MANIFEST_HASH);
+        annotations
+    });
+    metadata.annotations.take_if(|annotations| annotations.is_empty());
 }

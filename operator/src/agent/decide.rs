@@ -117,7 +117,7 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
         work.apply.push(Child::Pod(Box::new(wanted)));
         return Situation::Starting(pod_state::STARTING.into());
     };
-    let outdated = pod.annotations().get(build::HASH) != wanted.annotations().get(build::HASH);
+    let outdated = pod.annotations().get(build::MANIFEST_HASH) != wanted.annotations().get(build::MANIFEST_HASH);
     match pod_state::of(pod) {
         PodState::Leaving => Situation::Starting("The last pod is going; a new one follows".into()),
         PodState::Over => {

@@ -17,7 +17,7 @@ pub(super) use secret::secret;
 pub(super) use volume::volume;
 
 /// Holds the hash of the manifest that was applied.
-pub(super) const HASH: &str = "komputer.ai/manifest-hash";
+pub const MANIFEST_HASH: &str = "komputer.ai/manifest-hash";
 /// What every agent's pod, volume and account is labelled with, and watches select.
 pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "komputer-operator");
 /// What agents' pods are called among an application's parts.

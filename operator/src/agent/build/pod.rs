@@ -12,7 +12,7 @@ use komputer_crds::v1beta1::{KomputerAgent, Template};
 use komputer_events::task::PORT;
 use kube::ResourceExt;
 
-use super::{HASH, SERVICE_ACCOUNT, child_of, overlay::overlay, secret};
+use super::{MANIFEST_HASH, SERVICE_ACCOUNT, child_of, overlay::overlay, secret};
 use crate::{
     agent::template::{ModelKey, Resolved},
     keys::MasterKey,
@@ -42,7 +42,7 @@ pub(in crate::agent) fn pod(
     let secret = secret(agent, &resolved.key, master);
     let secrets = secret.string_data.iter().flatten().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
     let hash = master.fingerprint(std::iter::once(manifest.as_str()).chain(secrets));
-    metadata.annotations = Some([(HASH.into(), hash)].into());
+    metadata.annotations = Some([(MANIFEST_HASH.into(), hash)].into());
     Pod { metadata, spec: Some(spec), ..Default::default() }
 }
 
