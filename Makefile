@@ -44,7 +44,8 @@ push: images ## Pushes the images to IMAGES=REGISTRY/PATH, for clusters of other
 	@images/push
 
 .PHONY: test
-test: check test-unit test-api ## Runs the checks and every test that needs no whole node.
+test: check test-unit test-api test-e2e ## Runs the checks and every test.
+	@scripts/check-features ran
 
 .PHONY: check
 check: ## Format, lints, dependencies, scripts, generated files.
@@ -61,6 +62,10 @@ test-api: ## Tests against etcd and kube-apiserver alone.
 .PHONY: test-e2e
 test-e2e: ## Tests on a whole node.
 	@scripts/test e2e
+
+.PHONY: test-devcluster
+test-devcluster: ## Tests of the cluster itself, in a few minutes.
+	@devcluster/test.sh
 
 .PHONY: generate
 generate: ## Writes the files that are made from the sources.

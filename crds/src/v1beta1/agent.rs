@@ -46,7 +46,7 @@ pub struct KomputerAgentSpec {
 
     /// The Claude model, like `claude-sonnet-4-6`; the template's, else `claude-sonnet-4-6`, where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"))]
+    #[schemars(schema_with = "schema::model")]
     pub model: Option<String>,
 
     /// Who the agent is, ahead of every task's instructions.

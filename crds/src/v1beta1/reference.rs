@@ -1,6 +1,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema;
+
 /// A Secret of the agent's namespace. Its keys reach the agent's shell as `SECRET_<NAME>_<KEY>`, upper-cased.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct SecretRef {
@@ -25,7 +27,7 @@ pub struct SecretKeyRef {
 pub struct TemplateRef {
     /// Name of a `KomputerAgentTemplate` of the agent's namespace or, where there is none of that name, of a
     /// `KomputerAgentClusterTemplate`.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(schema_with = "schema::template_name")]
     pub name: String,
 }
 

@@ -62,12 +62,12 @@ pub struct KomputerTaskSpec {
 
     /// The Claude model for this task; the agent's where absent. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"))]
+    #[schemars(schema_with = "schema::model")]
     pub model: Option<String>,
 
     /// US dollars after which the task fails, as a decimal like `"2.50"`; no limit where absent. Immutable.
     #[serde(rename = "maxCostUSD", default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::amount")]
+    #[schemars(schema_with = "schema::limit")]
     pub max_cost_usd: Option<String>,
 
     /// Calls to the model after which the task fails; no limit where absent. Immutable.

@@ -89,12 +89,12 @@ pub struct Template {
 pub struct ModelAccess {
     /// The model of agents that name none, like `claude-sonnet-4-6`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"))]
+    #[schemars(schema_with = "schema::model")]
     pub name: Option<String>,
 
     /// The Messages API, `https://api.anthropic.com` where absent.
     #[serde(rename = "baseURL", default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 8, max = 512), regex(pattern = "^https?://[^\\s]+$"))]
+    #[schemars(schema_with = "schema::url")]
     pub base_url: Option<String>,
 
     /// The Secret with the API key. It never reaches the agent's shell.

@@ -15,6 +15,21 @@ pub(super) fn check_object_name(field: &str, name: Option<&Value>, causes: &mut 
     }
 }
 
+/// Checks that the text at `field` could name a Claude model.
+pub(super) fn check_model(field: &str, model: Option<&Value>, causes: &mut Vec<Cause>) {
+    let Some(value) = model else { return };
+    if !value.as_str().is_none_or(is_model) {
+        let form = "a model's name is like claude-sonnet-4-6, of letters, digits and . _ : / @ -; correct it, or remove it for the default";
+        causes.push(Cause::invalid(field, value, form));
+    }
+}
+
+fn is_model(name: &str) -> bool {
+    name.len() <= 128
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '/' | '@' | '-'))
+}
+
 /// Checks that every item of a list of references could name an object.
 pub(super) fn check_references(field: &str, references: Option<&Value>, causes: &mut Vec<Cause>) {
     for (index, reference) in references.and_then(Value::as_array).into_iter().flatten().enumerate() {
@@ -66,6 +81,14 @@ mod tests {
         for name in ["", "-a", "a-", "A", "a_b", "a..b", "a b", &"a".repeat(254)] {
             assert!(!is_subdomain(name), "{name}");
         }
+    }
+
+    #[test]
+    fn models_are_names_and_nothing_else() {
+        assert!(is_model("claude-sonnet-4-6") && is_model("us.anthropic.claude:1") && is_model("a@20260101"));
+        assert!(
+            !is_model("") && !is_model("-x") && !is_model("claude sonnet") && !is_model("a;b") && !is_model("a\nb")
+        );
     }
 
     #[test]

@@ -1,10 +1,16 @@
 use serde_json::Value;
 
-use super::{Cause, names::check_object_name, pod, typed::check_type};
+use super::{
+    Cause,
+    names::{check_model, check_object_name},
+    pod,
+    typed::check_type,
+};
 use crate::v1beta1::KomputerAgentTemplateSpec;
 
 pub(super) fn check(spec: &Value, causes: &mut Vec<Cause>) {
     check_type::<KomputerAgentTemplateSpec>("spec", spec, causes);
+    check_model("spec.model.name", spec.pointer("/model/name"), causes);
     let secret = spec.pointer("/model/apiKeySecretRef/name");
     check_object_name("spec.model.apiKeySecretRef.name", secret, causes);
     pod::check_template("spec.podTemplate", spec.get("podTemplate"), causes);
