@@ -113,9 +113,11 @@ fn redis() -> Data {
     .into()
 }
 
+/// The users of Redis as its ACL file has them, by the passwords of two of them; agents' are made as agents come.
+///
 /// Nobody without a password; the operator everything; the api reads streams and bells. The default user cannot log in,
 /// but must be allowed everything: Redis reads its append-only file as that user, and drops transactions it may not do.
-fn users(operator: &str, api: &str) -> String {
+pub fn users(operator: &str, api: &str) -> String {
     let hash = |password: &str| hex::encode(Sha256::digest(password));
     let reads = "+xread +xrange +xrevrange +xlen +xinfo|stream +ping";
     format!(
