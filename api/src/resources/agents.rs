@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use komputer_crds::{
     DEFAULT_MODEL,
+    v1alpha1::words,
     v1beta1::{AfterTask, AgentPhase, KomputerAgent, KomputerTask, NamespacedRef, Storage},
 };
 use kube::ResourceExt as _;
@@ -22,7 +23,7 @@ pub struct AgentView {
     name: String,
     namespace: String,
     model: String,
-    /// Upstream's phase: `Pending`, `Running`, `Succeeded`, `Failed` or `Sleeping`; and `Deleting`.
+    /// Upstream's phase: `Pending`, `Running`, `Succeeded`, `Failed` or `Sleeping`.
     status: &'static str,
     /// `InProgress`, `Complete` or `Error`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,7 +145,7 @@ impl Readable for KomputerAgent {
             namespace: self.namespace().unwrap_or_default(),
             model: status.model.or_else(|| spec.model.clone()).unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
             status: upstream_phase(phase(self)),
-            task_status: task.as_ref().and_then(|task| upstream_task_status(&task.phase)),
+            task_status: task.as_ref().map(|task| words::task_status(&task.phase)),
             lifecycle: upstream_lifecycle(after_task.unwrap_or_default()),
             total_cost_usd: status.total_cost_usd,
             total_tokens: status.tokens.unwrap_or_default().total(),
@@ -173,23 +174,7 @@ fn phase(agent: &KomputerAgent) -> Option<AgentPhase> {
 }
 
 fn upstream_phase(phase: Option<AgentPhase>) -> &'static str {
-    match phase {
-        None | Some(AgentPhase::Pending | AgentPhase::Starting) => "Pending",
-        Some(AgentPhase::Idle | AgentPhase::Working) => "Running",
-        Some(AgentPhase::Sleeping | AgentPhase::Suspended) => "Sleeping",
-        Some(AgentPhase::Finished) => "Succeeded",
-        Some(AgentPhase::Failed) => "Failed",
-        Some(AgentPhase::Deleting) => "Deleting",
-    }
-}
-
-fn upstream_task_status(phase: &str) -> Option<&'static str> {
-    match phase {
-        "Running" => Some("InProgress"),
-        "Succeeded" | "Cancelled" => Some("Complete"),
-        "Failed" => Some("Error"),
-        _ => None,
-    }
+    phase.map_or("Pending", words::phase)
 }
 
 fn upstream_lifecycle(after_task: AfterTask) -> &'static str {
@@ -285,7 +270,7 @@ mod tests {
             ("Suspended", "Sleeping"),
             ("Finished", "Succeeded"),
             ("Failed", "Failed"),
-            ("Deleting", "Deleting"),
+            ("Deleting", "Pending"),
         ];
         for (ours, upstream) in words {
             assert_eq!(upstream_phase(Some(serde_json::from_value(json!(ours)).unwrap())), upstream);

@@ -1,6 +1,8 @@
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
+use backon::BackoffBuilder as _;
 use futures::StreamExt as _;
+use komputer_events::bus::retry_policy;
 use komputer_telemetry::{Check, Health};
 use kube::{
     Api, Client, ResourceExt as _,
@@ -29,19 +31,20 @@ async fn keep<K: Kind>(api: Api<Object<K>>, mut keeper: Keeper<K>, listed: Check
     let kind = K::kind(&());
     let events = watcher(api, watcher::Config::default().page_size(PAGE)).modify(slim);
     let mut events = std::pin::pin!(events);
-    let mut delays = Delays::default();
+    let mut delays = retry_policy().build();
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
                 report_unreadable(&event);
-                delays.note(&event);
                 keeper.take(&event);
+                // Not by `Init`, which a watcher says before each list, also before one that fails.
                 if matches!(event, Event::InitDone) {
+                    delays = retry_policy().build();
                     listed.pass();
                 }
             }
             Err(error) => {
-                let delay = delays.next();
+                let delay = delays.next().unwrap_or_default();
                 tracing::warn!(error = &error as &dyn Error, %kind, ?delay, "watch failed, trying again");
                 tokio::time::sleep(delay).await;
             }
@@ -61,52 +64,5 @@ fn report_unreadable<K: Kind>(event: &Event<Object<K>>) {
     {
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         tracing::warn!(error = %invalid, kind = %K::kind(&()), namespace, name, "object cannot be read");
-    }
-}
-
-/// Waits between failures: 500 ms doubling to 30 s.
-///
-/// Only a finished list or a watched change starts them over: a watcher says `Init` before each list, also before one
-/// that fails.
-struct Delays(Duration);
-
-const SHORTEST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(30);
-
-impl Default for Delays {
-    fn default() -> Self {
-        Self(SHORTEST)
-    }
-}
-
-impl Delays {
-    fn next(&mut self) -> Duration {
-        let delay = self.0;
-        self.0 = (delay * 2).min(LONGEST);
-        delay
-    }
-
-    fn note<K>(&mut self, event: &Event<K>) {
-        if matches!(event, Event::InitDone | Event::Apply(_) | Event::Delete(_)) {
-            *self = Self::default();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_grow_until_a_list_is_finished() {
-        let mut delays = Delays::default();
-        let mut waits = Vec::new();
-        for _ in 0..8 {
-            delays.note(&Event::<()>::Init);
-            waits.push(delays.next().as_millis());
-        }
-        assert_eq!(waits, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
-        delays.note(&Event::<()>::InitDone);
-        assert_eq!(delays.next(), SHORTEST);
     }
 }

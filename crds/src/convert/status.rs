@@ -1,7 +1,9 @@
 //! Status, which only v1beta1 is written in. v1alpha1 shows what its clients read, and takes everything else along.
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Changes, Fields, Version, with_what_is_lost};
+use crate::{v1alpha1::words, v1beta1::AgentPhase};
 
 /// Where a v1alpha1 status keeps what it cannot say of v1beta1's.
 const KEPT: &str = "v1beta1Fields";
@@ -22,19 +24,6 @@ const OWN: [&str; 14] = [
     "queueReason",
     "squad",
     "port",
-];
-
-/// v1beta1's phases as v1alpha1 says them.
-const PHASES: [(&str, &str); 9] = [
-    ("Pending", "Pending"),
-    ("Starting", "Pending"),
-    ("Idle", "Running"),
-    ("Working", "Running"),
-    ("Sleeping", "Sleeping"),
-    ("Suspended", "Sleeping"),
-    ("Finished", "Succeeded"),
-    ("Failed", "Failed"),
-    ("Deleting", "Pending"),
 ];
 
 /// Takes what `version` keeps of the other version's status in the status itself.
@@ -77,24 +66,16 @@ fn translate(own: &Fields, shared: &Fields, to: Version) -> Fields {
 }
 
 fn to_v1alpha1(own: &Fields, shared: &Fields) -> Fields {
-    let phase = own.get("phase").and_then(|phase| PHASES.iter().find(|(v1beta1, _)| phase == v1beta1));
+    let phase = own.get("phase").and_then(|phase| AgentPhase::deserialize(phase).ok());
     let last_task = |name: &str| shared.get("lastTask").and_then(|task| task.get(name)).and_then(Value::as_str);
     let fields = [
-        ("phase", phase.map(|(_, v1alpha1)| Value::from(*v1alpha1))),
-        ("taskStatus", last_task("phase").map(task_status).map(Value::from)),
+        ("phase", phase.map(words::phase).map(Value::from)),
+        ("taskStatus", last_task("phase").map(words::task_status).map(Value::from)),
         ("lastTaskMessage", last_task("message").map(Value::from)),
         ("lastTaskCostUSD", last_task("costUSD").map(Value::from)),
         ("totalTokens", shared.get("tokens").and_then(Value::as_object).map(total).map(Value::from)),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect()
-}
-
-fn task_status(phase: &str) -> &'static str {
-    match phase {
-        "Running" => "InProgress",
-        "Failed" => "Error",
-        _ => "Complete",
-    }
 }
 
 fn total(tokens: &Fields) -> i64 {
@@ -114,18 +95,4 @@ fn to_v1beta1(own: &Fields) -> Fields {
         _ => return Fields::new(),
     };
     Fields::from_iter([("phase".into(), phase.into())])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::v1beta1::AgentPhase;
-
-    #[test]
-    fn every_phase_is_in_the_table() {
-        use AgentPhase::*;
-        let all = [Pending, Starting, Idle, Working, Sleeping, Suspended, Finished, Failed, Deleting];
-        let names = all.map(|phase| serde_json::to_value(phase).unwrap());
-        assert_eq!(names.to_vec(), PHASES.map(|(v1beta1, _)| Value::from(v1beta1)).to_vec());
-    }
 }

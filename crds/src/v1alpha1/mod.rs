@@ -2,6 +2,7 @@
 mod agent;
 mod schema;
 mod status;
+pub mod words;
 
 pub use agent::{KomputerAgent, KomputerAgentSpec, Lifecycle, Role, Storage};
 pub use status::KomputerAgentStatus;
