@@ -17,36 +17,35 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
+/// A kind that can be watched.
+pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
+
+impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static> Watched for K {}
+
 /// Fills the returned store for as long as the process lives. `prune` drops what nobody reads before it is kept;
 /// `changed` is told of every object that appears, changes or goes, and of none before the store has all of them.
-pub fn cache<K>(
+pub fn cache<K: Watched>(
     api: Api<K>,
     config: watcher::Config,
     prune: impl Fn(&mut K) + Send + 'static,
     changed: impl Fn(&K, Change) + Send + 'static,
-) -> Store<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
+) -> Store<K> {
     fill(watcher(api, config), prune, changed)
 }
 
 /// Like [`cache`], for kinds that people write: an object that cannot be read is as one that is not there, and keeps
 /// nobody from seeing the others.
-pub fn guarded_cache<K>(
+pub fn guarded_cache<K: Watched>(
     api: Api<DeserializeGuard<K>>,
     config: watcher::Config,
     prune: impl Fn(&mut K) + Send + 'static,
     changed: impl Fn(&K, Change) + Send + 'static,
-) -> Store<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
+) -> Store<K> {
     let events = watcher(api, config).try_filter_map(|event| std::future::ready(Ok(readable(event))));
     fill(events, prune, changed)
 }
 
-fn readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
     let read = |DeserializeGuard(object): DeserializeGuard<K>| match object {
         Ok(object) => Some(object),
         Err(InvalidObject { error, metadata }) => {
@@ -63,14 +62,11 @@ fn readable<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) ->
     })
 }
 
-fn fill<K>(
+fn fill<K: Watched>(
     events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
     prune: impl Fn(&mut K) + Send + 'static,
     changed: impl Fn(&K, Change) + Send + 'static,
-) -> Store<K>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
+) -> Store<K> {
     let (store, mut writer) = reflector::store();
     tokio::spawn(async move {
         let mut events = std::pin::pin!(events);
@@ -97,10 +93,7 @@ where
     store
 }
 
-fn take<K>(writer: &mut Writer<K>, event: &Event<K>, changed: &impl Fn(&K, Change))
-where
-    K: Resource<DynamicType = ()> + Clone + 'static,
-{
+fn take<K: Watched>(writer: &mut Writer<K>, event: &Event<K>, changed: &impl Fn(&K, Change)) {
     let before = if matches!(event, Event::InitDone) { writer.as_reader().state() } else { Vec::new() };
     writer.apply_watcher_event(event);
     match event {
