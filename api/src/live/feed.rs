@@ -1,6 +1,10 @@
 use std::time::Duration;
 
-use komputer_events::{Cursor, bus::Page};
+use backon::{BackoffBuilder as _, ExponentialBackoff};
+use komputer_events::{
+    Cursor,
+    bus::{Page, retry_policy},
+};
 
 use super::{
     Frame,
@@ -16,7 +20,8 @@ pub(super) struct Feed {
     clients: Vec<Outbox>,
     /// Whether the stream is being read.
     pub(super) reading: Reading,
-    failures: u32,
+    /// Rests between attempts, since the last one that succeeded.
+    rests: Option<ExponentialBackoff>,
 }
 
 /// Whether a stream is being read.
@@ -44,13 +49,10 @@ pub(super) struct Delivery {
     pub slow: usize,
 }
 
-const SHORTEST_REST: Duration = Duration::from_millis(100);
-const LONGEST_REST: Duration = Duration::from_secs(5);
-
 impl Feed {
     /// A stream nobody has read yet, which ended at `end` when its first client looked.
     pub(super) fn new(end: Cursor) -> Self {
-        Self { cursor: end, seen: Continuity::default(), clients: Vec::new(), reading: Reading::Idle, failures: 0 }
+        Self { cursor: end, seen: Continuity::default(), clients: Vec::new(), reading: Reading::Idle, rests: None }
     }
 
     /// What has been read.
@@ -75,7 +77,7 @@ impl Feed {
 
     /// Passes on a page that was read from `from`; a page from elsewhere is out of date and is read again.
     pub(super) fn deliver(&mut self, from: Cursor, page: Page) -> Delivery {
-        self.failures = 0;
+        self.rests = None;
         let rung = matches!(self.reading, Reading::Now { rung: true });
         let current = from == self.cursor;
         self.reading = if rung || page.more || !current { Reading::Waiting } else { Reading::Idle };
@@ -110,9 +112,7 @@ impl Feed {
     /// Notes that reading failed, and says how long to rest before the next attempt.
     pub(super) fn fail(&mut self) -> Duration {
         self.reading = Reading::Resting;
-        let rest = SHORTEST_REST.saturating_mul(1 << self.failures.min(10)).min(LONGEST_REST);
-        self.failures += 1;
-        rest
+        self.rests.get_or_insert_with(|| retry_policy().build()).next().unwrap_or_default()
     }
 
     /// Forgets clients that are gone, and says whether any are left.
