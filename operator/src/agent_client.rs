@@ -70,6 +70,7 @@ impl AgentClient {
             Call::PutTask { pod, uid, .. } => (pod, uid, "the task"),
             Call::CancelTask { pod, uid } => (pod, uid, "the cancellation"),
         };
+        let is_cancellation = matches!(call, Call::CancelTask { .. });
         let said = (pod.uid.clone(), format!("{what} {uid}"));
         if self.heard.lock().unwrap_or_else(PoisonError::into_inner).contains(&said) {
             return Ok(());
@@ -79,7 +80,11 @@ impl AgentClient {
             Call::PutTask { request, .. } => self.http.put(url).json(request),
             Call::CancelTask { .. } => self.http.post(format!("{url}/cancel")),
         };
-        self.send(pod, what, request).await?;
+        match self.send(pod, what, request).await {
+            // What the agent does not know, it does not do.
+            Err(AgentCallError::Refused { status: StatusCode::NOT_FOUND, .. }) if is_cancellation => {}
+            result => result?,
+        }
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         if heard.len() >= HEARD {
             heard.clear();

@@ -174,15 +174,24 @@ fn calls(observed: &Observed, resolved: &Resolved, pod_uid: String, ip: String) 
         !phase.is_terminal() && !never_began && task.metadata.deletion_timestamp.is_none()
     });
     let token = observed.master.derive(Audience::AgentHttp, observed.uid());
-    let Some((task, _)) = open.min_by_key(|(_, phase)| *phase != TaskPhase::Running) else { return Vec::new() };
     let pod = PodAddress { uid: pod_uid, ip, token };
+    let mut calls: Vec<_> =
+        abandoned(observed).map(|uid| Call::CancelTask { pod: pod.clone(), uid }).into_iter().collect();
+    let Some((task, _)) = open.min_by_key(|(_, phase)| *phase != TaskPhase::Running) else { return calls };
     let uid = task.uid().unwrap_or_default();
     let request = Box::new(request(observed, resolved, task));
-    let mut calls = vec![Call::PutTask { pod: pod.clone(), uid: uid.clone(), request }];
+    calls.push(Call::PutTask { pod: pod.clone(), uid: uid.clone(), request });
     if task.spec.cancel == Some(true) {
         calls.push(Call::CancelTask { pod, uid });
     }
     calls
+}
+
+/// A task that runs although its object was deleted: nobody wants it any more.
+fn abandoned(observed: &Observed) -> Option<String> {
+    let running = observed.summary.last_task.as_ref().filter(|last| last.phase == "Running")?;
+    let is_wanted = observed.tasks.iter().any(|(task, _)| task.metadata.uid.as_ref() == Some(&running.uid));
+    (!is_wanted).then(|| running.uid.clone())
 }
 
 fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> TaskRequest {

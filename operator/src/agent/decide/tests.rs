@@ -206,6 +206,22 @@ fn a_cancelled_task_is_told_to_the_agent_or_never_begun() {
 }
 
 #[test]
+fn a_running_task_whose_object_was_deleted_is_cancelled() {
+    let mut observed = awake();
+    let running = crate::fold::LastTaskSummary { uid: "a-uid".into(), phase: "Running".into(), ..Default::default() };
+    observed.summary.last_task = Some(running.clone());
+    observed.tasks = vec![task("b", TaskPhase::Pending)];
+    assert!(
+        matches!(&decide(&observed).calls[..], [Call::CancelTask { uid, .. }, Call::PutTask { .. }] if uid == "a-uid")
+    );
+    observed.tasks.push(task("a", TaskPhase::Running));
+    assert!(matches!(&decide(&observed).calls[..], [Call::PutTask { uid, .. }] if uid == "a-uid"), "it is wanted");
+    observed.tasks.clear();
+    observed.summary.last_task = Some(crate::fold::LastTaskSummary { phase: "Cancelled".into(), ..running });
+    assert_eq!(decide(&observed).calls, []);
+}
+
+#[test]
 fn an_agent_that_sleeps_after_tasks_wakes_for_the_next() {
     let mut observed = awake();
     let lifecycle = Lifecycle { after_task: Some(AfterTask::Sleep) };
