@@ -192,7 +192,6 @@ impl Hands {
         let collection = Request::new(K::url_path(&(), Some(namespace)));
         let mut request = collection.create(&params, body).map_err(kube::Error::BuildRequest)?;
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
-        request.extensions_mut().insert("create");
         self.client.request(request).await
     }
 

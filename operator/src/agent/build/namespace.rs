@@ -30,7 +30,7 @@ pub(in crate::agent) fn service_account(namespace: &str) -> ServiceAccount {
     }
 }
 
-/// Agents hear only komputer, and speak only to names, komputer and the world outside of the cluster.
+/// Agents hear only komputer, and speak only to names, Redis, the scripted model and the world outside of the cluster.
 pub(in crate::agent) fn network_policies(namespace: &str, system: &str) -> [NetworkPolicy; 2] {
     let policy = |name: &str, spec| NetworkPolicy { metadata: metadata(namespace, name), spec: Some(spec) };
     let deny = NetworkPolicySpec {
@@ -44,7 +44,12 @@ pub(in crate::agent) fn network_policies(namespace: &str, system: &str) -> [Netw
             from: Some(vec![namespace_peer(system)]),
             ports: Some(vec![port("TCP", i32::from(PORT))]),
         }]),
-        egress: Some(vec![dns(), komputer(system), outside()]),
+        egress: Some(vec![
+            dns(),
+            part(system, "komputer-redis", 6379),
+            part(system, "komputer-scripted-model", 8080),
+            outside(),
+        ]),
         policy_types: Some(vec!["Ingress".into(), "Egress".into()]),
     };
     let [denies, allows] = NETWORK_POLICIES;
@@ -55,11 +60,11 @@ fn dns() -> NetworkPolicyEgressRule {
     NetworkPolicyEgressRule { to: None, ports: Some(vec![port("UDP", 53), port("TCP", 53)]) }
 }
 
-fn komputer(system: &str) -> NetworkPolicyEgressRule {
-    NetworkPolicyEgressRule {
-        to: Some(vec![namespace_peer(system)]),
-        ports: Some(vec![port("TCP", 6379), port("TCP", 8080)]),
-    }
+/// One part of komputer, and not the others beside it: the api is none of an agent's business.
+fn part(system: &str, name: &str, number: i32) -> NetworkPolicyEgressRule {
+    let pods = LabelSelector { match_labels: Some([(APP.0.into(), name.into())].into()), ..Default::default() };
+    let peer = NetworkPolicyPeer { pod_selector: Some(pods), ..namespace_peer(system) };
+    NetworkPolicyEgressRule { to: Some(vec![peer]), ports: Some(vec![port("TCP", number)]) }
 }
 
 /// HTTP(S) to public addresses: not to private networks, where the cluster is, nor to the metadata service.
@@ -95,5 +100,34 @@ fn metadata(namespace: &str, name: &str) -> ObjectMeta {
         namespace: Some(namespace.into()),
         labels: Some(shared_labels()),
         ..Default::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn agents_reach_two_parts_of_komputer_and_no_private_network() {
+        let [denies, allows] = network_policies("team", "komputer-system").map(|policy| policy.spec.unwrap());
+        assert!(denies.ingress.is_none() && denies.egress.is_none(), "nothing is allowed by the one that denies");
+        let egress = serde_json::to_value(allows.egress).unwrap();
+        let system = json!({ "matchLabels": { "kubernetes.io/metadata.name": "komputer-system" } });
+        let part = |name: &str, port: i32| {
+            let pods = json!({ "matchLabels": { "app.kubernetes.io/name": name } });
+            json!({
+                "to": [{ "namespaceSelector": system, "podSelector": pods }],
+                "ports": [{ "protocol": "TCP", "port": port }],
+            })
+        };
+        assert_eq!(egress[1], part("komputer-redis", 6379));
+        assert_eq!(egress[2], part("komputer-scripted-model", 8080));
+        let excepted = egress[3]["to"][0]["ipBlock"]["except"].to_string();
+        for network in ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"] {
+            assert!(excepted.contains(network), "{network} is within reach");
+        }
+        assert_eq!(egress.as_array().unwrap().len(), 4);
     }
 }
