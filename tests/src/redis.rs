@@ -1,6 +1,5 @@
 //! A Redis of a test's own, on loopback, gone when it is dropped.
 use std::{
-    net::{Ipv4Addr, TcpListener},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -10,6 +9,8 @@ use komputer_events::{
     AgentId,
     bus::{Address, Credentials, Streams},
 };
+
+use crate::ports::free_port;
 
 /// How to log in as `username`, whose password is its name in all of these tests.
 pub fn credentials(username: &str) -> Credentials {
@@ -37,9 +38,9 @@ impl Redis {
     /// Starts one with the users of `acl`, the content of an ACL file.
     ///
     /// # Errors
-    /// There is no redis-server, or no port.
+    /// There is no redis-server.
     pub fn start(acl: &str, memory: Memory) -> anyhow::Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = free_port();
         let directory = tempfile::tempdir()?;
         std::fs::write(directory.path().join("users.acl"), acl)?;
         let mut redis = Self { port, directory, memory, process: None };

@@ -2,7 +2,7 @@
 use std::process::Command;
 
 use crate::{
-    harness::{MODEL_KEY, Surroundings, TOKEN, free_port},
+    harness::{MODEL_KEY, Surroundings, TOKEN},
     tasks::{ended, outcome, tool_outputs},
 };
 
@@ -51,7 +51,7 @@ async fn the_gateway_opens_to_the_shell_what_is_metered_and_nothing_else() {
 async fn a_second_agent_on_the_same_workspace_refuses_to_start() {
     let Some(mut surroundings) = Surroundings::prepare().await else { return };
     let _agent = surroundings.start_agent().await;
-    let mut second = surroundings.spawn_agent(free_port(), &[]);
+    let mut second = surroundings.spawn_agent(komputer_tests::ports::free_port(), &[]);
     assert_eq!(second.wait().unwrap().code(), Some(1));
     let log = std::fs::read_to_string(surroundings.directory.path().join("agent.log")).unwrap();
     assert!(log.contains("in use by another komputer-agent"), "{log}");

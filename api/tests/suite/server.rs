@@ -1,7 +1,6 @@
 //! The process itself.
 use std::{
     fs::File,
-    net::TcpListener,
     process::{Child, Command, ExitStatus},
     sync::Arc,
     time::Duration,
@@ -92,5 +91,5 @@ pub fn command(cluster: &Cluster) -> Command {
 }
 
 pub fn free() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    format!("127.0.0.1:{}", komputer_tests::ports::free_port())
 }

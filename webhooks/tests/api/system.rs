@@ -1,14 +1,14 @@
 //! A light cluster with the definitions installed, and the program that it calls.
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     ops::Deref,
     process::{Child, Command},
     sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
     time::{Duration, Instant},
 };
 
-use komputer_tests::cluster::LightCluster;
+use komputer_tests::{cluster::LightCluster, ports::free_port};
 use serde_json::{Value, json};
 
 /// How long anything may take on a busy machine.
@@ -153,7 +153,7 @@ pub fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
 }
 
 fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()))
 }
 
 fn is_ready(health: SocketAddr) -> bool {

@@ -104,7 +104,7 @@ impl Surroundings {
     }
 
     pub async fn start_agent_with(&mut self, variables: &[(&str, &str)]) -> Agent {
-        let port = super::free_port();
+        let port = komputer_tests::ports::free_port();
         let url = format!("http://127.0.0.1:{port}");
         let agent = Agent { namespace: self.spawn_agent(port, variables), url, client: Client::new() };
         self.until("the agent to be ready", async |_| {

@@ -3,11 +3,7 @@ mod agent;
 mod model;
 mod redis;
 
-use std::{
-    net::{Ipv4Addr, TcpListener},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 pub use agent::{Agent, MODEL_KEY, TOKEN, task};
 pub use model::Model;
@@ -58,8 +54,4 @@ fn claude() -> Option<PathBuf> {
         eprintln!("SKIPPED: KOMPUTER_CLAUDE does not name a Claude Code executable");
     }
     claude.map(Into::into)
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
