@@ -58,7 +58,9 @@ async fn in_a_tool() {
 async fn in_the_models_answer() {
     let script = "<<bash: echo one>><<slow: 3 a b c d e f g h i j>>";
     let is_delta = |body: &Body| matches!(body, Body::TextDelta { .. });
-    let Some((surroundings, events)) = killed(script, |_, bodies| has(bodies, is_delta)).await else { return };
+    let moment =
+        |_: &Surroundings, bodies: &[&Body]| has(bodies, is_delta).then(|| std::thread::sleep(UNWRITTEN)).is_some();
+    let Some((surroundings, events)) = killed(script, moment).await else { return };
     assert_eq!(outcome(&events, "t1").result, "a b c d e f g h i j");
     assert_eq!(tool_outputs(&events, "t1"), ["one"]);
     assert_eq!(cost(&events), surroundings.model.billed().await);
