@@ -19,15 +19,30 @@ pub enum DefinitionError {
     Versions(#[from] MergeError),
 }
 
+/// A kind of both versions.
+macro_rules! both {
+    ($kind:ident) => {
+        converted(vec![v1beta1::$kind::crd(), v1alpha1::$kind::crd()])?
+    };
+}
+
 /// Every definition, by name.
 ///
 /// # Errors
 /// See [`DefinitionError`].
 pub fn definitions() -> Result<Vec<CustomResourceDefinition>, DefinitionError> {
     vec![
-        converted(vec![v1beta1::KomputerAgent::crd(), v1alpha1::KomputerAgent::crd()])?,
-        v1beta1::KomputerAgentClusterTemplate::crd(),
-        v1beta1::KomputerAgentTemplate::crd(),
+        both!(KomputerAgent),
+        both!(KomputerAgentClusterTemplate),
+        both!(KomputerAgentTemplate),
+        v1beta1::KomputerBudget::crd(),
+        both!(KomputerConfig),
+        both!(KomputerConnector),
+        both!(KomputerMemory),
+        both!(KomputerOffice),
+        both!(KomputerSchedule),
+        both!(KomputerSkill),
+        both!(KomputerSquad),
         v1beta1::KomputerTask::crd(),
     ]
     .into_iter()
@@ -76,6 +91,7 @@ fn finish(mut definition: CustomResourceDefinition) -> Result<CustomResourceDefi
         };
         let mut value = serde_json::to_value(&*schema)?;
         clean(&mut value);
+        without_defaults_in_lists(&mut value, false);
         default_status(&mut value);
         point_at_name(&mut value);
         *schema = serde_json::from_value(value)?;
@@ -91,10 +107,35 @@ fn clean(schema: &mut Value) {
             if fields.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
                 fields.remove("format");
             }
+            if let Some(Value::Array(words)) = fields.get_mut("enum") {
+                words.retain(|word| !word.is_null());
+            }
+            if fields.contains_key("enum")
+                && let Some(Value::String(meanings)) = fields.remove("title")
+            {
+                let description = fields.get("description").and_then(Value::as_str).unwrap_or_default();
+                fields.insert("description".into(), format!("{description} {meanings}").trim().into());
+            }
             fields.values_mut().for_each(clean);
         }
         Value::Array(items) => items.iter_mut().for_each(clean),
         _ => {}
+    }
+}
+
+/// A default inside a list makes one manifest applied twice, once each way, a conflict (gitops D2).
+fn without_defaults_in_lists(schema: &mut Value, in_list: bool) {
+    if in_list && let Some(fields) = schema.as_object_mut() {
+        fields.remove("default");
+    }
+    for field in schema["properties"].as_object_mut().into_iter().flat_map(|fields| fields.values_mut()) {
+        without_defaults_in_lists(field, in_list);
+    }
+    if let Some(items) = schema.get_mut("items") {
+        without_defaults_in_lists(items, true);
+    }
+    if let Some(values) = schema.get_mut("additionalProperties") {
+        without_defaults_in_lists(values, in_list);
     }
 }
 

@@ -5,6 +5,7 @@
 //! objects too.
 pub mod convert;
 mod definitions;
+pub mod recurrence;
 mod schema;
 pub mod v1alpha1;
 pub mod v1beta1;

@@ -1,52 +1,35 @@
-//! Conversion of `KomputerAgent` between the version that is stored and the version before it.
+//! Conversion of the kinds of the system before komputer between its version and the one that is stored.
 //!
 //! It works on JSON values, because the apiserver also converts parts of objects: what one field manager applied, with
 //! required fields, status or metadata missing. It fills in no defaults and rejects nothing.
 //!
-//! | v1alpha1 | v1beta1 | |
-//! |---|---|---|
-//! | `instructions`, `systemPrompt`, `model`, `priority` | the same | |
-//! | `templateRef` | `templateRef.name` | |
-//! | `role` | `role` | `manager` `Manager`, `worker` `Worker` |
-//! | `lifecycle` | `lifecycle.afterTask` | empty `KeepRunning`, `Sleep` `Sleep`, `AutoDelete` `Delete` |
-//! | `secrets[]` | `secretRefs[].name` | a name that is there twice is taken once |
-//! | `skills[]`, `memories[]`, `connectors[]` | `[].name`, `[].namespace` | `name` or `namespace/name`; of two with the same name the first is taken |
-//! | `podSpec` | `podTemplate.spec` | |
-//! | `labels` | `podTemplate.labels` | |
-//! | `storage.size`, `storage.storageClassName` | the same | |
-//! | `status.phase` | `status.phase` | see below |
-//! | `status.taskStatus`, `.lastTaskMessage`, `.lastTaskCostUSD` | from `status.lastTask` | `InProgress` while it runs, `Error` where it failed, else `Complete` |
-//! | `status.totalTokens` | sum of `status.tokens` | |
-//! | other status of v1beta1 | the same | v1alpha1's status takes fields it does not name |
+//! Each kind has a module with a table of which field of one version is which of the other's, and how each says it.
+//! `KomputerMemory` and `KomputerSkill` are the same in both. Only v1beta1's status is written; v1alpha1's shows what its
+//! clients read, and takes every field along that it does not name.
 //!
-//! | phase in v1beta1 | in v1alpha1 |
-//! |---|---|
-//! | `Pending`, `Starting`, `Deleting` | `Pending` |
-//! | `Idle`, `Working` | `Running` |
-//! | `Sleeping`, `Suspended` | `Sleeping` |
-//! | `Finished` | `Succeeded` |
-//! | `Failed` | `Failed` |
-//!
-//! The other way `Queued` is `Pending` too, and `Running` is `Working` while the task is in progress, else `Idle`.
-//!
-//! Where v1alpha1 says nothing of role, model or template the apiserver fills in that version's defaults on every write
-//! through it, as it always has: an agent that v1beta1 made a worker by saying nothing becomes a manager.
-//! `komputer-webhooks` warns of that.
-//!
-//! **Nothing is lost.** After translating, the result is translated back; where that differs from the original, the
-//! difference is kept with the result and taken up by the conversion in the other direction. So a round trip
-//! gives back what went in, fields that nobody knows included, and where there is no difference there is no trace.
+//! What a version cannot say is kept: each field apart that comes out different after conversion there and back, with
+//! what it comes out as, until the next conversion in the other direction. So a round trip gives back what went in,
+//! fields that nobody knows included, and where there is no difference there is no trace.
 //! A kept field is dropped where the field it belongs to has been given another value meanwhile.
 //! A kept field is an annotation, like `v1beta1.komputer.komputer.ai/spec.suspend` of a v1alpha1 object, or
-//! `v1alpha1.komputer.komputer.ai/spec.officeManager` of a v1beta1 object. What a v1alpha1 status cannot say is kept in
-//! the status itself, in `v1beta1Fields`, so that a working agent's annotations stay as they are.
+//! `v1alpha1.komputer.komputer.ai/spec.internalSystemPrompt` of a v1beta1 object. What a v1alpha1 status cannot say is
+//! kept in the status itself, in `v1beta1Fields`, so that a working agent's annotations stay as they are.
+mod agent;
+mod config;
+mod connector;
+mod field;
 mod kept;
+mod kind;
 mod metadata;
-mod spec;
+mod office;
+mod schedule;
+mod squad;
 mod status;
+mod template;
 mod version;
 
 use kept::{Changes, Kept};
+use kind::Kind;
 use serde_json::{Map, Value};
 pub use version::Version;
 
@@ -56,34 +39,35 @@ type Fields = Map<String, Value>;
 #[derive(thiserror::Error, Debug, PartialEq, Eq)]
 pub enum ConvertError {
     /// The value is an array, a string, or the like.
-    #[error("the value is not an object; send a KomputerAgent")]
+    #[error("the value is not an object; send one of {}", crate::GROUP)]
     NotAnObject,
-    /// There is no such version, or the object has another kind.
+    /// There is no such version.
     #[error("apiVersion: {0:?} cannot be converted; use komputer.komputer.ai/v1beta1 or komputer.komputer.ai/v1alpha1")]
     Version(String),
-    /// Only KomputerAgent has more than one version.
-    #[error("kind: {0:?} has one version only; convert a KomputerAgent")]
+    /// The kind is new in v1beta1, or there is none of that name.
+    #[error("kind: {0:?} has not both versions; convert one of a kind that v1alpha1 has")]
     Kind(String),
 }
 
 /// The object as `to` says it. Of its metadata only the annotations change.
 ///
 /// # Errors
-/// The value is no `KomputerAgent` of a known version. Whatever the object holds beside that is converted.
+/// The value is no object of a known version of a kind that has both. Whatever the object holds beside that is converted.
 pub fn convert(object: Value, to: Version) -> Result<Value, ConvertError> {
     let Value::Object(mut object) = object else { return Err(ConvertError::NotAnObject) };
-    let from = version_of(&object)?;
+    let (from, kind) = version_and_kind(&object)?;
     if from == to {
         return Ok(Value::Object(object));
     }
     let mut kept = metadata::take_kept(&mut object, from);
     let mut lost = Kept::default();
-    if let Some(Value::Object(fields)) = object.get_mut("spec") {
-        lost.spec = spec::convert(fields, to, &kept.spec);
+    let name = object.get("metadata").and_then(|metadata| metadata.get("name")?.as_str()).map(String::from);
+    if let (Some(table), Some(Value::Object(fields))) = (kind.spec, object.get_mut("spec")) {
+        lost.spec = field::convert(table, fields, to, &kept.spec, name.as_deref());
     }
-    if let Some(Value::Object(fields)) = object.get_mut("status") {
+    if let (Some(rules), Some(Value::Object(fields))) = (&kind.status, object.get_mut("status")) {
         kept.status.append(&mut status::take_kept(fields, from));
-        lost.status = status::convert(fields, to, &kept.status);
+        lost.status = status::convert(rules, fields, to, &kept.status);
         status::put_kept(fields, to, &mut lost.status);
     }
     metadata::put_kept(&mut object, to, lost);
@@ -91,13 +75,11 @@ pub fn convert(object: Value, to: Version) -> Result<Value, ConvertError> {
     Ok(Value::Object(object))
 }
 
-fn version_of(object: &Fields) -> Result<Version, ConvertError> {
+fn version_and_kind(object: &Fields) -> Result<(Version, &'static Kind), ConvertError> {
     let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
     let version = Version::of(text("apiVersion")).ok_or_else(|| ConvertError::Version(text("apiVersion").into()))?;
-    match text("kind") {
-        "KomputerAgent" => Ok(version),
-        other => Err(ConvertError::Kind(other.into())),
-    }
+    let kind = Kind::of(text("kind")).ok_or_else(|| ConvertError::Kind(text("kind").into()))?;
+    Ok((version, kind))
 }
 
 /// Translates `fields` in place, takes up what was kept, and answers what the result cannot say.

@@ -1,4 +1,4 @@
-/// A version of `KomputerAgent`.
+/// A version of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// The version of the system before komputer.

@@ -25,6 +25,9 @@ use crate::{DEFAULT_MODEL, DEFAULT_TEMPLATE, schema};
     doc = "A Claude agent: a pod and its workspace while awake, the workspace alone while asleep.",
     validation = Rule::new("self.metadata.name.size() <= 54")
         .message("metadata.name must be at most 54 characters, because the agent's pod and tasks are named after it; choose a shorter name"),
+    validation = Rule::new("!has(self.spec.officeManager) || self.spec.officeManager != self.metadata.name")
+        .field_path(".spec.officeManager")
+        .message("must be another agent, because none manages itself; name its manager, or remove officeManager"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Task", type_ = "string", json_path = ".status.taskStatus"),
     printcolumn(name = "Cost", type_ = "string", json_path = ".status.totalCostUSD"),
@@ -59,7 +62,7 @@ pub struct KomputerAgentSpec {
     #[schemars(length(max = 253))]
     pub model: String,
 
-    /// `worker` does tasks; `manager` also gets tools to create and direct agents.
+    /// What it may do beside its own tasks.
     #[serde(default)]
     pub role: Role,
 
@@ -114,6 +117,7 @@ pub struct KomputerAgentSpec {
 /// What an agent may do beside its own tasks.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
+#[schemars(transform = schema::words)]
 pub enum Role {
     /// Creates and directs other agents.
     #[default]
@@ -124,6 +128,7 @@ pub enum Role {
 
 /// What happens after tasks.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(transform = schema::words)]
 pub enum Lifecycle {
     /// The pod stays and waits for the next task.
     #[default]

@@ -98,3 +98,43 @@ pub struct KomputerAgentStatus {
     #[serde(flatten)]
     pub v1beta1: BTreeMap<String, Value>,
 }
+
+/// What komputer knows about something that agents have.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AttachedStatus {
+    /// How many agents have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached_agents: Option<i64>,
+
+    /// Which agents have it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024), inner(length(max = 317)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub agent_names: Vec<String>,
+
+    /// Ready always; Reconciling and Stalled where true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// What v1beta1's status says beside that.
+    #[serde(flatten)]
+    pub v1beta1: BTreeMap<String, Value>,
+}
+
+/// What komputer knows about an object of a kind that had no status in v1alpha1.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ConditionsStatus {
+    /// Ready always; Reconciling and Stalled where true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// What v1beta1's status says beside that.
+    #[serde(flatten)]
+    pub v1beta1: BTreeMap<String, Value>,
+}

@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NamespacedRef, PodTemplate, SecretRef, StatusConditions, Storage, TemplateRef, Tokens};
+use super::{AgentRef, NamespacedRef, PodTemplate, SecretRef, StatusConditions, Storage, TemplateRef, Tokens};
 use crate::schema;
 
 /// What an agent is and does.
@@ -23,7 +23,12 @@ use crate::schema;
     doc = "A Claude agent: a pod and its workspace while awake, the workspace alone while asleep.",
     validation = Rule::new("self.metadata.name.size() <= 54")
         .message("metadata.name must be at most 54 characters, because the agent's pod and tasks are named after it; choose a shorter name"),
+    validation = Rule::new("!has(self.spec.managerRef) || self.spec.managerRef.name != self.metadata.name")
+        .field_path(".spec.managerRef.name")
+        .message("must be another agent, because none manages itself; name its manager, or remove managerRef"),
     selectable = ".spec.model",
+    selectable = ".spec.managerRef.name",
+    selectable = ".spec.templateRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Task", type_ = "string", json_path = ".status.lastTask.phase"),
@@ -54,9 +59,13 @@ pub struct KomputerAgentSpec {
     #[schemars(length(max = 131_072))]
     pub system_prompt: Option<String>,
 
-    /// `Worker` does tasks; `Manager` also gets tools to create and direct agents. `Worker` where absent.
+    /// What it may do beside its own tasks; `Worker` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+
+    /// The manager whose office the agent belongs to; none where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manager_ref: Option<AgentRef>,
 
     /// What happens after tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +115,7 @@ pub struct KomputerAgentSpec {
 
 /// What an agent may do beside its own tasks.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[schemars(transform = schema::words)]
 pub enum Role {
     /// Creates and directs other agents.
     Manager,
@@ -124,6 +134,7 @@ pub struct Lifecycle {
 
 /// What happens once an agent has no task left.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(transform = schema::words)]
 pub enum AfterTask {
     /// The pod stays and waits for the next task.
     #[default]
@@ -237,6 +248,7 @@ pub struct TaskCounts {
 
 /// Where an agent stands.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[schemars(transform = schema::words)]
 pub enum AgentPhase {
     /// Something it needs is missing.
     Pending,

@@ -7,7 +7,7 @@ use crate::schema;
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct SecretRef {
     /// Name of the Secret, like `github-credentials`.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(schema_with = "schema::object_name")]
     pub name: String,
 }
 
@@ -15,11 +15,27 @@ pub struct SecretRef {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct SecretKeyRef {
     /// Name of the Secret, like `anthropic-api-key`.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(schema_with = "schema::object_name")]
     pub name: String,
     /// Key within the Secret, like `api-key`.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(schema_with = "schema::secret_key")]
     pub key: String,
+}
+
+/// One key of a Secret that may live in another namespace.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamespacedSecretKeyRef {
+    /// Name of the Secret, like `anthropic-api-key`.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
+    /// Key within the Secret, like `api-key`.
+    #[schemars(schema_with = "schema::secret_key")]
+    pub key: String,
+    /// Its namespace. Where absent: the object's own or, where that has none, the operator's. Another namespace must
+    /// grant it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::namespace")]
+    pub namespace: Option<String>,
 }
 
 /// The template an agent is made from.
@@ -35,7 +51,7 @@ pub struct TemplateRef {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct AgentRef {
     /// Name of a `KomputerAgent` of the same namespace.
-    #[schemars(length(min = 1, max = 54))]
+    #[schemars(schema_with = "schema::agent_name")]
     pub name: String,
 }
 
@@ -43,10 +59,10 @@ pub struct AgentRef {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct NamespacedRef {
     /// Name of the object.
-    #[schemars(length(min = 1, max = 253))]
+    #[schemars(schema_with = "schema::object_name")]
     pub name: String,
     /// Its namespace; the agent's own where absent. Another namespace must grant it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(schema_with = "schema::namespace")]
     pub namespace: Option<String>,
 }

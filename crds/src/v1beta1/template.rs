@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Condition};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SecretKeyRef;
+use super::{NamespacedSecretKeyRef, StatusConditions};
 use crate::schema;
 
 /// What agents made from this template have in common.
@@ -17,11 +17,21 @@ use crate::schema;
     plural = "komputeragenttemplates",
     singular = "komputeragenttemplate",
     category = "komputer",
+    shortname = "ktemplate",
     namespaced,
+    status = "KomputerAgentTemplateStatus",
     derive = "PartialEq",
     doc = "What agents of one namespace have in common: pod, storage and model access.",
-    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
     printcolumn(name = "Model", type_ = "string", json_path = ".spec.model.name"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Agents", type_ = "integer", json_path = ".status.agents"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -40,10 +50,20 @@ pub struct KomputerAgentTemplateSpec {
     plural = "komputeragentclustertemplates",
     singular = "komputeragentclustertemplate",
     category = "komputer",
+    shortname = "kctemplate",
+    status = "KomputerAgentTemplateStatus",
     derive = "PartialEq",
     doc = "What agents of every namespace have in common: pod, storage and model access. Secrets it names live in the operator's namespace.",
-    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
     printcolumn(name = "Model", type_ = "string", json_path = ".spec.model.name"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Agents", type_ = "integer", json_path = ".status.agents"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", priority = 1),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -78,9 +98,39 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
 
+    /// Agents of a namespace that may be awake at a time, made from it; no limit where absent or 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub max_concurrent_agents: Option<i32>,
+
     /// Changes to the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplate>,
+}
+
+/// What komputer knows about a template.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct KomputerAgentTemplateStatus {
+    /// The generation of the spec this status speaks of; -1 until the operator has seen the template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready always; Reconciling and Stalled where true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// How many agents are made from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<i32>,
+}
+
+impl StatusConditions for KomputerAgentTemplateStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
 }
 
 /// How an agent reaches Claude.
@@ -99,11 +149,12 @@ pub struct ModelAccess {
 
     /// The Secret with the API key. It never reaches the agent's shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_key_secret_ref: Option<SecretKeyRef>,
+    pub api_key_secret_ref: Option<NamespacedSecretKeyRef>,
 }
 
 /// When an image is pulled.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[schemars(transform = schema::words)]
 pub enum ImagePullPolicy {
     /// At every start.
     Always,

@@ -9,15 +9,19 @@ use super::{
 };
 use crate::v1beta1::KomputerAgentSpec;
 
-pub(super) fn check(spec: &Value, causes: &mut Vec<Cause>) {
-    check_type::<KomputerAgentSpec>("spec", spec, causes);
-    check_model("spec.model", spec.get("model"), causes);
-    check_object_name("spec.templateRef.name", spec.pointer("/templateRef/name"), causes);
+/// Checks the spec of an agent at `field`.
+pub(super) fn check(field: &str, spec: &Value, causes: &mut Vec<Cause>) {
+    check_type::<KomputerAgentSpec>(field, spec, causes);
+    check_model(&format!("{field}.model"), spec.get("model"), causes);
+    for reference in ["templateRef", "managerRef"] {
+        let name = spec.get(reference).and_then(|reference| reference.get("name"));
+        check_object_name(&format!("{field}.{reference}.name"), name, causes);
+    }
     for list in ["secretRefs", "skills", "memories", "connectors"] {
-        check_references(&format!("spec.{list}"), spec.get(list), causes);
+        check_references(&format!("{field}.{list}"), spec.get(list), causes);
     }
     for (index, reference) in spec.get("secretRefs").and_then(Value::as_array).into_iter().flatten().enumerate() {
-        check_secret_name(&format!("spec.secretRefs[{index}].name"), reference.get("name"), causes);
+        check_secret_name(&format!("{field}.secretRefs[{index}].name"), reference.get("name"), causes);
     }
-    pod::check_template("spec.podTemplate", spec.get("podTemplate"), causes);
+    pod::check_template(&format!("{field}.podTemplate"), spec.get("podTemplate"), causes);
 }

@@ -103,7 +103,7 @@ fn check_variables(field: &str, container: &Map<String, Value>, causes: &mut Vec
     for (index, variable) in items(container, "env") {
         let field = format!("{field}.env[{index}]");
         let name = variable.get("name").and_then(Value::as_str).unwrap_or_default();
-        if RESERVED_VARIABLES.iter().any(|prefix| name.starts_with(prefix)) {
+        if is_reserved(name, variable) {
             let why = format!("{name} is komputer's own, as every name in KOMPUTER_ and ANTHROPIC_; use another name");
             causes.push(Cause::forbidden(format!("{field}.name"), why));
         }
@@ -119,6 +119,13 @@ fn check_variables(field: &str, container: &Map<String, Value>, causes: &mut Vec
         }
         check_secret_name(&format!("{field}.secretRef.name"), source.pointer("/secretRef/name"), causes);
     }
+}
+
+/// A key from a Secret is what templates of komputer.ai name the model's key by, and their metrics are nobody's here.
+fn is_reserved(name: &str, variable: &Value) -> bool {
+    let of_komputer_ai = name.starts_with("KOMPUTER_METRICS_")
+        || name == "ANTHROPIC_API_KEY" && variable.pointer("/valueFrom/secretKeyRef").is_some();
+    !of_komputer_ai && RESERVED_VARIABLES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn check_ports(field: &str, container: &Map<String, Value>, causes: &mut Vec<Cause>) {

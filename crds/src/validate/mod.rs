@@ -3,63 +3,44 @@
 //! They take objects as they come, read every field and name every cause at once. They need no cluster: what depends on
 //! other objects is a warning of the webhook and a condition of the reconciler, never a cause.
 mod agent;
+mod budget;
 mod cause;
+mod config;
+mod connector;
 mod container;
+mod kind;
+mod knowledge;
 mod names;
+mod office;
 mod pod;
+mod schedule;
 mod security;
+mod squad;
 mod task;
 mod template;
 mod typed;
 mod volume;
 
 pub use cause::{Cause, Reason, message};
+pub use kind::Kind;
 use serde_json::Value;
 
-/// A kind that has rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `KomputerAgent`.
-    Agent,
-    /// `KomputerTask`.
-    Task,
-    /// `KomputerAgentTemplate`.
-    Template,
-    /// `KomputerAgentClusterTemplate`.
-    ClusterTemplate,
-}
-
-impl Kind {
-    /// Every kind that has rules.
-    pub const ALL: [Self; 4] = [Self::Agent, Self::Task, Self::Template, Self::ClusterTemplate];
-
-    /// The name in the API's paths.
-    pub fn plural(self) -> &'static str {
-        match self {
-            Self::Agent => "komputeragents",
-            Self::Task => "komputertasks",
-            Self::Template => "komputeragenttemplates",
-            Self::ClusterTemplate => "komputeragentclustertemplates",
-        }
-    }
-
-    /// The name in manifests.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Agent => "KomputerAgent",
-            Self::Task => "KomputerTask",
-            Self::Template => "KomputerAgentTemplate",
-            Self::ClusterTemplate => "KomputerAgentClusterTemplate",
-        }
-    }
-}
+use crate::v1beta1::{KomputerMemorySpec, KomputerSkillSpec};
 
 /// All that is wrong with a v1beta1 object.
 pub fn causes(kind: Kind, object: &Value) -> Vec<Cause> {
     let Some(spec) = object.get("spec") else { return Vec::new() };
     let mut causes = Vec::new();
     match kind {
-        Kind::Agent => agent::check(spec, &mut causes),
+        Kind::Agent => agent::check("spec", spec, &mut causes),
+        Kind::Budget => budget::check(spec, &mut causes),
+        Kind::Config => config::check(spec, &mut causes),
+        Kind::Connector => connector::check(spec, &mut causes),
+        Kind::Memory => knowledge::check::<KomputerMemorySpec>(spec, &mut causes),
+        Kind::Office => office::check(spec, &mut causes),
+        Kind::Schedule => schedule::check(spec, &mut causes),
+        Kind::Skill => knowledge::check::<KomputerSkillSpec>(spec, &mut causes),
+        Kind::Squad => squad::check(spec, &mut causes),
         Kind::Task => task::check(spec, &mut causes),
         Kind::Template | Kind::ClusterTemplate => template::check(spec, &mut causes),
     }

@@ -76,6 +76,7 @@ fn settle(observed: &Observed, has_work: bool, work: &mut Work) -> Situation {
         Some(Resolved { key: ModelKey::Missing(secret), .. }) => {
             Situation::WaitsForKey { namespace: observed.settings.namespace.clone(), secret: secret.clone() }
         }
+        Some(Resolved { key: ModelKey::NotGranted(secret), .. }) => Situation::KeyNotGranted(secret.clone()),
         Some(resolved) => awake(observed, resolved, work),
     }
 }

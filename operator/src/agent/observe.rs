@@ -176,7 +176,8 @@ impl AgentController {
             let reference = ObjectRef::new(name).within(&self.settings.namespace);
             self.caches.secrets.get(&reference).map(Arc::unwrap_or_clone)
         };
-        self.caches.cluster_templates.get(&ObjectRef::new(name)).map(|found| Resolved::of_cluster(&found, secret))
+        let found = self.caches.cluster_templates.get(&ObjectRef::new(name))?;
+        Some(Resolved::of_cluster(&found, &self.settings.namespace, secret))
     }
 
     fn tasks(&self, namespace: &str, name: &str) -> Vec<(Arc<KomputerTask>, TaskPhase)> {

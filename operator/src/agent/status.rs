@@ -2,7 +2,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use komputer_crds::{
     DEFAULT_TEMPLATE,
-    v1beta1::{AgentPhase, KomputerAgent, KomputerAgentStatus, LastTask, SecretKeyRef, StatusConditions},
+    v1beta1::{AgentPhase, KomputerAgent, KomputerAgentStatus, LastTask, NamespacedSecretKeyRef, StatusConditions},
 };
 use komputer_events::Cursor;
 use kube::ResourceExt;
@@ -18,7 +18,8 @@ use crate::{
 pub(super) enum Situation {
     Invalid(String),
     WaitsForTemplate(String),
-    WaitsForKey { namespace: String, secret: SecretKeyRef },
+    WaitsForKey { namespace: String, secret: NamespacedSecretKeyRef },
+    KeyNotGranted(NamespacedSecretKeyRef),
     WaitsForSecret(String),
     WaitsForName { kind: &'static str, name: String },
     Starting(String),
@@ -33,7 +34,7 @@ pub(super) enum Situation {
 impl Situation {
     fn phase(&self) -> AgentPhase {
         match self {
-            Self::Invalid(_) => AgentPhase::Failed,
+            Self::Invalid(_) | Self::KeyNotGranted(_) => AgentPhase::Failed,
             Self::WaitsForTemplate(_)
             | Self::WaitsForKey { .. }
             | Self::WaitsForSecret(_)
@@ -65,6 +66,17 @@ impl Situation {
                 secret.key,
                 template_name(agent),
             )),
+            Self::KeyNotGranted(secret) => row(
+                Progress::Stalled,
+                "ReferenceNotGranted",
+                format!(
+                    "Secret {}/{} of another namespace is not granted to template {}; name a Secret of its own namespace \
+                     in spec.model.apiKeySecretRef",
+                    secret.namespace.as_deref().unwrap_or_default(),
+                    secret.name,
+                    template_name(agent),
+                ),
+            ),
             Self::WaitsForSecret(what) => dependency(format!(
                 "The pod cannot start: {what}; create it in namespace {} or change the reference",
                 agent.namespace().unwrap_or_default(),

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use komputer_crds::v1beta1::{KomputerAgentClusterTemplate, KomputerAgentTemplate, SecretKeyRef, Template};
+use komputer_crds::v1beta1::{KomputerAgentClusterTemplate, KomputerAgentTemplate, NamespacedSecretKeyRef, Template};
 
 use crate::keys::Sensitive;
 
@@ -21,25 +21,38 @@ pub enum ModelKey {
     /// The template names none.
     None,
     /// A Secret of the agent's own namespace, which the pod refers to.
-    InNamespace(SecretKeyRef),
+    InNamespace(NamespacedSecretKeyRef),
     /// A Secret of the operator's namespace, named by a cluster template, whose value is copied for the agent.
     Copied(Sensitive),
     /// The same, and it does not exist or lacks the key.
-    Missing(SecretKeyRef),
+    Missing(NamespacedSecretKeyRef),
+    /// A Secret of a namespace that has not granted it.
+    NotGranted(NamespacedSecretKeyRef),
 }
 
 impl Resolved {
     /// A namespace's template may only name Secrets of its namespace.
     pub fn of_namespace(template: &KomputerAgentTemplate) -> Self {
+        let own = template.metadata.namespace.clone();
         let template = template.spec.template.clone();
-        let key = key_ref(&template).map_or(ModelKey::None, ModelKey::InNamespace);
+        let key = key_ref(&template).map_or(ModelKey::None, |reference| match &reference.namespace {
+            Some(namespace) if own.as_ref() != Some(namespace) => ModelKey::NotGranted(reference),
+            _ => ModelKey::InNamespace(reference),
+        });
         Self { template, key }
     }
 
-    /// A cluster template names Secrets of the operator's namespace, which `secret` looks up.
-    pub fn of_cluster(template: &KomputerAgentClusterTemplate, secret: impl Fn(&str) -> Option<Secret>) -> Self {
+    /// A cluster template names Secrets of the operator's namespace, `own`, which `secret` looks up.
+    pub fn of_cluster(
+        template: &KomputerAgentClusterTemplate,
+        own: &str,
+        secret: impl Fn(&str) -> Option<Secret>,
+    ) -> Self {
         let template = template.spec.template.clone();
         let key = key_ref(&template).map_or(ModelKey::None, |reference| {
+            if reference.namespace.as_ref().is_some_and(|namespace| namespace != own) {
+                return ModelKey::NotGranted(reference);
+            }
             let data = secret(&reference.name).and_then(|secret| secret.data);
             data.and_then(|data| value(&data, &reference.key)).map_or(ModelKey::Missing(reference), ModelKey::Copied)
         });
@@ -47,7 +60,7 @@ impl Resolved {
     }
 }
 
-fn key_ref(template: &Template) -> Option<SecretKeyRef> {
+fn key_ref(template: &Template) -> Option<NamespacedSecretKeyRef> {
     template.model.as_ref().and_then(|model| model.api_key_secret_ref.clone())
 }
 

@@ -66,7 +66,7 @@ pub(super) fn answer(review: Review) -> Result<(Answer, &'static str), String> {
 
 fn converted(request: Request) -> Result<Vec<Value>, String> {
     let version = Version::of(&request.desired_api_version).ok_or_else(|| {
-        format!("desiredAPIVersion: {:?} is no version of KomputerAgent", request.desired_api_version)
+        format!("desiredAPIVersion: {:?} is not a version of these kinds; use komputer.komputer.ai/v1beta1 or komputer.komputer.ai/v1alpha1", request.desired_api_version)
     })?;
     let (mut objects, mut problems) = (Vec::with_capacity(request.objects.len()), Vec::new());
     for (index, object) in request.objects.into_iter().enumerate() {
@@ -129,7 +129,7 @@ mod tests {
             answer["response"]["result"]["message"],
             "objects[1] default/b: apiVersion: \"komputer.komputer.ai/v2\" cannot be converted; \
              use komputer.komputer.ai/v1beta1 or komputer.komputer.ai/v1alpha1; \
-             objects[2] ?/?: the value is not an object; send a KomputerAgent"
+             objects[2] ?/?: the value is not an object; send one of komputer.komputer.ai"
         );
     }
 

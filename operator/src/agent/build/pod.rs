@@ -115,7 +115,7 @@ fn environment(agent: &KomputerAgent, template: &Template, key: &ModelKey, setti
         variables.push(plain("ANTHROPIC_BASE_URL", url));
     }
     match key {
-        ModelKey::None | ModelKey::Missing(_) => {}
+        ModelKey::None | ModelKey::Missing(_) | ModelKey::NotGranted(_) => {}
         ModelKey::InNamespace(reference) => {
             variables.push(from_secret("ANTHROPIC_API_KEY", &reference.name, &reference.key));
         }

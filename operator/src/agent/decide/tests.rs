@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::PersistentVolumeClaim, apimachinery::pkg::apis::meta::v1::Time};
 use komputer_crds::v1beta1::{
-    AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle, PodTemplate,
-    SecretKeyRef, StatusConditions, Template,
+    AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle,
+    NamespacedSecretKeyRef, PodTemplate, StatusConditions, Template,
 };
 use kube::{Resource, core::PartialObjectMeta};
 
@@ -142,11 +142,18 @@ fn what_is_missing_is_named() {
                     create one or change spec.templateRef.name";
     assert_eq!(standing(&decide(&observed)), ("Unknown".into(), "DependencyNotReady".into(), expected.into()));
 
-    let secret = SecretKeyRef { name: "claude".into(), key: "key".into() };
+    let secret = NamespacedSecretKeyRef { name: "claude".into(), key: "key".into(), namespace: None };
     observed.template = Some(Resolved { template: Template::default(), key: ModelKey::Missing(secret) });
     let plan = decide(&observed);
     assert_eq!(kinds(&plan), Vec::<&str>::new());
     assert!(standing(&plan).2.starts_with("Secret komputer-system/claude: key key is missing; create it"));
+
+    let elsewhere =
+        NamespacedSecretKeyRef { name: "claude".into(), key: "key".into(), namespace: Some("other".into()) };
+    observed.template = Some(Resolved { template: Template::default(), key: ModelKey::NotGranted(elsewhere) });
+    let plan = decide(&observed);
+    assert_eq!((kinds(&plan), standing(&plan).1.as_str()), (vec![], "ReferenceNotGranted"));
+    assert!(standing(&plan).2.starts_with("Secret other/claude of another namespace is not granted"));
 
     let mut observed = awake();
     let mut lacking = AgentPod::clone(observed.pod.as_ref().unwrap());

@@ -1,0 +1,238 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{AgentRef, KomputerAgentSpec, StatusConditions, TaskPhase};
+use crate::schema;
+
+/// When which agent does what.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "komputer.komputer.ai",
+    version = "v1beta1",
+    kind = "KomputerSchedule",
+    plural = "komputerschedules",
+    singular = "komputerschedule",
+    shortname = "ksched",
+    category = "komputer",
+    namespaced,
+    status = "KomputerScheduleStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    doc = "Makes a KomputerTask at each time of a cron expression, as CronJob makes Jobs.",
+    validation = Rule::new("self.metadata.name.size() <= 52")
+        .message("metadata.name must be at most 52 characters, because tasks are named after it; choose a shorter name"),
+    selectable = ".spec.agentRef.name",
+    printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Last", type_ = "date", json_path = ".status.lastRunTime"),
+    printcolumn(name = "Next", type_ = "string", json_path = ".status.nextRunTime"),
+    printcolumn(name = "Cost", type_ = "string", json_path = ".status.totalCostUSD"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(
+    validation = Rule::new("has(self.schedule) != has(self.at)")
+        .message("exactly one of schedule, for many runs, and at, for one, must be set; set one and remove the other"),
+    validation = Rule::new("has(self.agentRef) || has(self.agent)")
+        .message("one of agentRef, an agent there is, and agent, one to be made, must be set; add one"),
+    validation = Rule::new("!has(self.agent) || !has(self.agent.instructions)")
+        .field_path(".agent.instructions")
+        .message("must be absent, because the agent does task.instructions at each run; remove it")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct KomputerScheduleSpec {
+    /// When runs begin, as a cron expression like `0 9 * * 1-5`: minute, hour, day of the month, month, day of the week;
+    /// with seconds ahead where it has six fields. Either this or `at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::cron")]
+    pub schedule: Option<String>,
+
+    /// When the only run begins, like `2027-01-31T09:00:00Z`. Either this or `schedule`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Time>,
+
+    /// The time zone of `schedule`, like `Europe/Berlin`; UTC where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time_zone")]
+    pub time_zone: Option<String>,
+
+    /// While true no run begins; those under way go on. False where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+
+    /// What happens where the run before has not ended; `Forbid` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_policy: Option<ConcurrencyPolicy>,
+
+    /// Seconds after its time in which a run may still begin; a run that misses them is left out. No limit where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 31_536_000))]
+    pub starting_deadline_seconds: Option<i64>,
+
+    /// Runs that succeed after which no other begins; no limit where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub completions: Option<i32>,
+
+    /// Tasks that have succeeded and are kept; 3 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub successful_tasks_history_limit: Option<i32>,
+
+    /// Tasks that have failed or were cancelled and are kept; 1 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub failed_tasks_history_limit: Option<i32>,
+
+    /// What each run does.
+    pub task: ScheduledTask,
+
+    /// The agent that does it. Where there is none of that name and `agent` is set, it is made from that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_ref: Option<AgentRef>,
+
+    /// The agent that is made to do it, called as `agentRef` says or, where that is absent, `<schedule>-agent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Box<KomputerAgentSpec>>,
+
+    /// Whether an agent that was made for the schedule goes with it; `Delete` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_deletion_policy: Option<AgentDeletionPolicy>,
+}
+
+/// What a run does.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduledTask {
+    /// What to do.
+    #[schemars(length(min = 1, max = 131_072))]
+    pub instructions: String,
+
+    /// The Claude model of the runs, like `claude-sonnet-4-6`; the agent's where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::model")]
+    pub model: Option<String>,
+
+    /// US dollars after which a run fails, as a decimal like `"2.50"`; no limit where absent.
+    #[serde(rename = "maxCostUSD", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::limit")]
+    pub max_cost_usd: Option<String>,
+
+    /// Calls to the model after which a run fails; no limit where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_turns: Option<i32>,
+}
+
+/// What happens where the run before has not ended.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(transform = schema::words)]
+pub enum ConcurrencyPolicy {
+    /// Another task waits for the agent.
+    Allow,
+    /// The run is left out.
+    #[default]
+    Forbid,
+    /// The task before is cancelled.
+    Replace,
+}
+
+/// Whether an agent goes with the schedule that made it.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(transform = schema::words)]
+pub enum AgentDeletionPolicy {
+    /// It goes, and its workspace with it.
+    #[default]
+    Delete,
+    /// It stays.
+    Retain,
+}
+
+/// What komputer knows about a schedule.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct KomputerScheduleStatus {
+    /// The generation of the spec this status speaks of; -1 until the operator has seen the schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready always; Reconciling and Stalled where true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+
+    /// Where the schedule stands, for people; programs read the conditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<SchedulePhase>,
+
+    /// The agent that does the runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub agent_name: Option<String>,
+
+    /// The time of the last run that began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run_time: Option<Time>,
+
+    /// The time of the next run; absent while suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_run_time: Option<Time>,
+
+    /// How the last run stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run_phase: Option<TaskPhase>,
+
+    /// Runs that have begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_count: Option<i64>,
+
+    /// Runs that have succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successful_runs: Option<i64>,
+
+    /// Runs that have failed or were cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_runs: Option<i64>,
+
+    /// US dollars all its runs have cost, as a decimal.
+    #[serde(rename = "totalCostUSD", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::amount")]
+    pub total_cost_usd: Option<String>,
+
+    /// US dollars its last run has cost, as a decimal.
+    #[serde(rename = "lastRunCostUSD", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::amount")]
+    pub last_run_cost_usd: Option<String>,
+
+    /// Tokens of all its runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_tokens: Option<i64>,
+
+    /// Tokens of its last run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_run_tokens: Option<i64>,
+}
+
+/// Where a schedule stands.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[schemars(transform = schema::words)]
+pub enum SchedulePhase {
+    /// Runs begin at their times.
+    Active,
+    /// No run begins, because `spec.suspend` is true.
+    Suspended,
+    /// The last run there was to be has been.
+    Completed,
+    /// Cannot go on without a change.
+    Failed,
+}
+
+impl StatusConditions for KomputerScheduleStatus {
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
+}
