@@ -107,15 +107,6 @@ fn clean(schema: &mut Value) {
             if fields.get("format").and_then(Value::as_str).is_some_and(|format| format.starts_with("uint")) {
                 fields.remove("format");
             }
-            if let Some(Value::Array(words)) = fields.get_mut("enum") {
-                words.retain(|word| !word.is_null());
-            }
-            if fields.contains_key("enum")
-                && let Some(Value::String(meanings)) = fields.remove("title")
-            {
-                let description = fields.get("description").and_then(Value::as_str).unwrap_or_default();
-                fields.insert("description".into(), format!("{description} {meanings}").trim().into());
-            }
             fields.values_mut().for_each(clean);
         }
         Value::Array(items) => items.iter_mut().for_each(clean),

@@ -117,7 +117,6 @@ pub struct KomputerAgentSpec {
 /// What an agent may do beside its own tasks.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-#[schemars(transform = schema::words)]
 pub enum Role {
     /// Creates and directs other agents.
     #[default]
@@ -128,7 +127,6 @@ pub enum Role {
 
 /// What happens after tasks.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum Lifecycle {
     /// The pod stays and waits for the next task.
     #[default]

@@ -66,7 +66,6 @@ pub struct KomputerConnectorSpec {
 
 /// How an MCP server is reached.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 #[serde(rename_all = "lowercase")]
 pub enum ConnectorType {
     /// By streamable HTTP.
@@ -75,7 +74,6 @@ pub enum ConnectorType {
 
 /// How a secret is shown to a server.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthType {
     /// A token in the header `Authorization`.

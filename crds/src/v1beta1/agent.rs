@@ -115,7 +115,6 @@ pub struct KomputerAgentSpec {
 
 /// What an agent may do beside its own tasks.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum Role {
     /// Creates and directs other agents.
     Manager,
@@ -134,7 +133,6 @@ pub struct Lifecycle {
 
 /// What happens once an agent has no task left.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum AfterTask {
     /// The pod stays and waits for the next task.
     #[default]
@@ -248,7 +246,6 @@ pub struct TaskCounts {
 
 /// Where an agent stands.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum AgentPhase {
     /// Something it needs is missing.
     Pending,

@@ -74,7 +74,6 @@ pub struct KomputerBudgetSpec {
 
 /// How long a limit holds before it holds anew.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum BudgetPeriod {
     /// Each hour by the clock.
     Hour,
@@ -88,7 +87,6 @@ pub enum BudgetPeriod {
 
 /// What happens when a limit is reached.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum BudgetAction {
     /// Tasks stop, and go on when the period ends or the limit is raised.
     #[default]
@@ -137,7 +135,6 @@ pub struct LabelRequirement {
 
 /// What has to be true of a label.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum LabelOperator {
     /// It has one of the values.
     In,
@@ -192,7 +189,6 @@ pub struct KomputerBudgetStatus {
 
 /// Where a budget stands.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum BudgetPhase {
     /// There is money left.
     WithinLimit,

@@ -78,7 +78,6 @@ pub struct KomputerConnectorSpec {
 
 /// How an MCP server is reached, as the protocol's specification has it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum Transport {
     /// By HTTP, one address for everything.
     StreamableHTTP,
@@ -123,7 +122,6 @@ pub struct ConnectorAuth {
 
 /// How a secret is shown to a server.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum AuthType {
     /// A token in the header `Authorization`.
     #[default]

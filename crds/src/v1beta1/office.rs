@@ -135,7 +135,6 @@ pub struct OfficeMember {
 
 /// Where an office stands.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum OfficePhase {
     /// Its manager does not exist.
     Pending,

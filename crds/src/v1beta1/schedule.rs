@@ -129,7 +129,6 @@ pub struct ScheduledTask {
 
 /// What happens where the run before has not ended.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum ConcurrencyPolicy {
     /// Another task waits for the agent.
     Allow,
@@ -142,7 +141,6 @@ pub enum ConcurrencyPolicy {
 
 /// Whether an agent goes with the schedule that made it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum AgentDeletionPolicy {
     /// It goes, and its workspace with it.
     #[default]
@@ -219,7 +217,6 @@ pub struct KomputerScheduleStatus {
 
 /// Where a schedule stands.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum SchedulePhase {
     /// Runs begin at their times.
     Active,

@@ -65,7 +65,6 @@ pub struct SquadMember {
 
 /// What a member may do in the workspaces of the others.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum WorkspaceAccess {
     /// Read.
     ReadOnly,
@@ -125,7 +124,6 @@ pub struct SquadMemberStatus {
 
 /// Where a squad stands.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum SquadPhase {
     /// Something it needs is missing, or its pod starts.
     Pending,

@@ -86,7 +86,6 @@ pub struct KomputerTaskSpec {
 
 /// What happens where the agent is busy.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum TaskMode {
     /// The task waits until those before it have ended.
     #[default]
@@ -152,7 +151,6 @@ pub struct KomputerTaskStatus {
 
 /// Where a task stands.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum TaskPhase {
     /// Waits for its agent.
     #[default]

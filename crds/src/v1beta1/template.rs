@@ -154,7 +154,6 @@ pub struct ModelAccess {
 
 /// When an image is pulled.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[schemars(transform = schema::words)]
 pub enum ImagePullPolicy {
     /// At every start.
     Always,
