@@ -1,12 +1,9 @@
 //! The CustomResourceDefinitions as they are installed.
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{
-    CustomResourceExt,
-    core::crd::{MergeError, merge_crds},
-};
+use kube::core::crd::{MergeError, merge_crds};
 use serde_json::{Value, json};
 
-use crate::{STORAGE_VERSION, v1alpha1, v1beta1};
+use crate::{STORAGE_VERSION, schema::Definition as _, v1alpha1, v1beta1};
 
 /// Why a definition cannot be made. The tests of this crate would have found either.
 #[derive(thiserror::Error, Debug)]

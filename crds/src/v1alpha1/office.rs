@@ -85,8 +85,7 @@ pub struct KomputerOfficeStatus {
 
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// What v1beta1's status says beside that.

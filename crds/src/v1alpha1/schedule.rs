@@ -26,7 +26,8 @@ use crate::{DEFAULT_MODEL, DEFAULT_TEMPLATE, schema};
     deprecated = "komputer.komputer.ai/v1alpha1 KomputerSchedule is deprecated; use komputer.komputer.ai/v1beta1 KomputerSchedule",
     doc = "Makes an agent do something at each time of a cron expression.",
     validation = Rule::new("self.metadata.name.size() <= 52")
-        .message("metadata.name must be at most 52 characters, because tasks are named after it; choose a shorter name"),
+        .message("metadata.name must be at most 52 characters, because tasks are named after it; choose a shorter name")
+        .reason(Reason::FieldValueInvalid),
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Agent", type_ = "string", json_path = ".status.agentName"),
@@ -38,6 +39,7 @@ use crate::{DEFAULT_MODEL, DEFAULT_TEMPLATE, schema};
 #[x_kube(
     validation = Rule::new("has(self.agentName) || has(self.agent)")
         .message("one of agentName, an agent there is, and agent, one to be made, must be set; add one")
+        .reason(Reason::FieldValueInvalid)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct KomputerScheduleSpec {
@@ -168,8 +170,7 @@ pub struct KomputerScheduleStatus {
 
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// What v1beta1's status says beside that.

@@ -25,7 +25,8 @@ use super::KomputerAgentSpec;
     deprecated = "komputer.komputer.ai/v1alpha1 KomputerSquad is deprecated; use komputer.komputer.ai/v1beta1 KomputerSquad",
     doc = "Agents that share one pod and see each other's workspaces.",
     validation = Rule::new("self.metadata.name.size() <= 54")
-        .message("metadata.name must be at most 54 characters, because the squad's pod is named after it; choose a shorter name"),
+        .message("metadata.name must be at most 54 characters, because the squad's pod is named after it; choose a shorter name")
+        .reason(Reason::FieldValueInvalid),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -49,10 +50,12 @@ pub struct KomputerSquadSpec {
 /// An agent of a squad: one there is, or one to be made.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[x_kube(
-    validation = Rule::new("has(self.ref) != has(self.spec)").message("exactly one of ref or spec must be set; remove the other"),
+    validation = Rule::new("has(self.ref) != has(self.spec)").message("exactly one of ref or spec must be set; remove the other")
+        .reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.ref) || !has(self.name)")
         .field_path(".name")
         .message("must be absent where ref is set, which names the agent; remove it")
+        .reason(Reason::FieldValueInvalid)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SquadMember {
@@ -115,8 +118,7 @@ pub struct KomputerSquadStatus {
 
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// What v1beta1's status says beside that.

@@ -89,8 +89,7 @@ pub struct KomputerAgentStatus {
 
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// What v1beta1's status says beside that. It travels through v1alpha1, so that a client that writes a spec through
@@ -115,8 +114,7 @@ pub struct AttachedStatus {
 
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// What v1beta1's status says beside that.
@@ -130,8 +128,7 @@ pub struct AttachedStatus {
 pub struct ConditionsStatus {
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// What v1beta1's status says beside that.

@@ -22,10 +22,12 @@ use crate::schema;
     derive = "Default",
     doc = "A Claude agent: a pod and its workspace while awake, the workspace alone while asleep.",
     validation = Rule::new("self.metadata.name.size() <= 54")
-        .message("metadata.name must be at most 54 characters, because the agent's pod and tasks are named after it; choose a shorter name"),
+        .message("metadata.name must be at most 54 characters, because the agent's pod and tasks are named after it; choose a shorter name")
+        .reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.spec.managerRef) || self.spec.managerRef.name != self.metadata.name")
         .field_path(".spec.managerRef.name")
-        .message("must be another agent, because none manages itself; name its manager, or remove managerRef"),
+        .message("must be another agent, because none manages itself; name its manager, or remove managerRef")
+        .reason(Reason::FieldValueInvalid),
     selectable = ".spec.model",
     selectable = ".spec.managerRef.name",
     selectable = ".spec.templateRef.name",
@@ -153,8 +155,7 @@ pub struct KomputerAgentStatus {
 
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// Where the agent stands, for people; programs read the conditions.
@@ -163,14 +164,17 @@ pub struct KomputerAgentStatus {
 
     /// The model tasks run on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
     pub model: Option<String>,
 
     /// The name of its pod, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
     pub pod_name: Option<String>,
 
     /// Claude's session, which later tasks go on in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
     pub session_id: Option<String>,
 
     /// Which instructions became which task.
@@ -205,10 +209,12 @@ pub struct KomputerAgentStatus {
 #[serde(rename_all = "camelCase")]
 pub struct InstructionsStatus {
     /// Hash of the instructions.
+    #[schemars(length(max = 64))]
     pub hash: String,
     /// Counts changes of the instructions, from 1.
     pub revision: i64,
     /// The task they became.
+    #[schemars(length(max = 63))]
     pub task_name: String,
 }
 
@@ -217,11 +223,14 @@ pub struct InstructionsStatus {
 #[serde(rename_all = "camelCase")]
 pub struct LastTask {
     /// The task's uid.
+    #[schemars(length(max = 64))]
     pub uid: String,
     /// `Running`, `Succeeded`, `Failed` or `Cancelled`.
+    #[schemars(length(max = 64))]
     pub phase: String,
     /// What it said last, at most 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
     pub message: Option<String>,
     /// US dollars it has cost, as a decimal.
     #[serde(rename = "costUSD")]

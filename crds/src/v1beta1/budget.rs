@@ -39,6 +39,7 @@ use crate::schema;
     validation = Rule::new("!has(self.timeZone) || self.period == 'Day' || self.period == 'Month'")
         .field_path(".timeZone")
         .message("must be absent, because only days and months begin by a time zone; remove it")
+        .reason(Reason::FieldValueInvalid)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct KomputerBudgetSpec {
@@ -116,6 +117,7 @@ pub struct AgentSelector {
 #[x_kube(
     validation = Rule::new("(self.operator in ['In', 'NotIn']) == (has(self.values) && self.values.size() > 0)")
         .message("values must be set for In and NotIn and absent for Exists and DoesNotExist; correct them")
+        .reason(Reason::FieldValueInvalid)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct LabelRequirement {
@@ -156,8 +158,7 @@ pub struct KomputerBudgetStatus {
 
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// Where the budget stands, for people; programs read the conditions.

@@ -40,12 +40,14 @@ use crate::schema;
         .reason(Reason::FieldValueRequired),
     validation = Rule::new("self.transport == 'Stdio' || !has(self.stdio)")
         .field_path(".stdio")
-        .message("must be absent for a server that is reached by HTTP; remove it, or set transport to Stdio"),
+        .message("must be absent for a server that is reached by HTTP; remove it, or set transport to Stdio")
+        .reason(Reason::FieldValueInvalid),
     validation = Rule::new("self.transport != 'Stdio' || has(self.stdio)")
         .message("stdio must say which program to start where transport is Stdio; add it")
         .reason(Reason::FieldValueRequired),
     validation = Rule::new("self.transport != 'Stdio' || (!has(self.url) && !has(self.auth))")
         .message("url and auth must be absent where transport is Stdio; remove them, and give secrets to the agent by secretRefs")
+        .reason(Reason::FieldValueInvalid)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct KomputerConnectorSpec {
@@ -142,8 +144,7 @@ pub struct AttachedStatus {
 
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// How many agents have it.

@@ -55,7 +55,8 @@ pub struct KomputerMemorySpec {
     derive = "PartialEq",
     doc = "A skill of Claude Code: read by an agent when its description fits what is to be done.",
     validation = Rule::new("self.metadata.name.size() <= 63")
-        .message("metadata.name must be at most 63 characters, because it names a directory of the agent; choose a shorter name"),
+        .message("metadata.name must be at most 63 characters, because it names a directory of the agent; choose a shorter name")
+        .reason(Reason::FieldValueInvalid),
     printcolumn(name = "Description", type_ = "string", json_path = ".spec.description"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Agents", type_ = "integer", json_path = ".status.attachedAgents"),

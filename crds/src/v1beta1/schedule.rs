@@ -22,7 +22,8 @@ use crate::schema;
     derive = "Default",
     doc = "Makes a KomputerTask at each time of a cron expression, as CronJob makes Jobs.",
     validation = Rule::new("self.metadata.name.size() <= 52")
-        .message("metadata.name must be at most 52 characters, because tasks are named after it; choose a shorter name"),
+        .message("metadata.name must be at most 52 characters, because tasks are named after it; choose a shorter name")
+        .reason(Reason::FieldValueInvalid),
     selectable = ".spec.agentRef.name",
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
@@ -35,12 +36,15 @@ use crate::schema;
 )]
 #[x_kube(
     validation = Rule::new("has(self.schedule) != has(self.at)")
-        .message("exactly one of schedule, for many runs, and at, for one, must be set; set one and remove the other"),
+        .message("exactly one of schedule, for many runs, and at, for one, must be set; set one and remove the other")
+        .reason(Reason::FieldValueInvalid),
     validation = Rule::new("has(self.agentRef) || has(self.agent)")
-        .message("one of agentRef, an agent there is, and agent, one to be made, must be set; add one"),
+        .message("one of agentRef, an agent there is, and agent, one to be made, must be set; add one")
+        .reason(Reason::FieldValueInvalid),
     validation = Rule::new("!has(self.agent) || !has(self.agent.instructions)")
         .field_path(".agent.instructions")
         .message("must be absent, because the agent does task.instructions at each run; remove it")
+        .reason(Reason::FieldValueInvalid)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct KomputerScheduleSpec {
@@ -159,8 +163,7 @@ pub struct KomputerScheduleStatus {
 
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// Where the schedule stands, for people; programs read the conditions.

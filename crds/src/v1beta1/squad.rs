@@ -22,7 +22,8 @@ use crate::schema;
     derive = "Default",
     doc = "Agents that share one pod and see each other's workspaces.",
     validation = Rule::new("self.metadata.name.size() <= 54")
-        .message("metadata.name must be at most 54 characters, because the squad's pod is named after it; choose a shorter name"),
+        .message("metadata.name must be at most 54 characters, because the squad's pod is named after it; choose a shorter name")
+        .reason(Reason::FieldValueInvalid),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Members", type_ = "string", json_path = ".spec.members[*].name"),
@@ -83,8 +84,7 @@ pub struct KomputerSquadStatus {
 
     /// Ready always; Reconciling and Stalled where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// Where the squad stands, for people; programs read the conditions.

@@ -21,7 +21,8 @@ use crate::schema;
     derive = "PartialEq",
     doc = "One unit of work for an agent: what to do, within which limits, and what came of it.",
     validation = Rule::new("self.metadata.name.size() <= 63")
-        .message("metadata.name must be at most 63 characters; choose a shorter name"),
+        .message("metadata.name must be at most 63 characters; choose a shorter name")
+        .reason(Reason::FieldValueInvalid),
     selectable = ".spec.agentRef.name",
     selectable = ".status.phase",
     printcolumn(name = "Agent", type_ = "string", json_path = ".spec.agentRef.name"),
@@ -35,29 +36,38 @@ use crate::schema;
 #[x_kube(
     validation = Rule::new("!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)")
         .message("cancel is immutable once true; create a new task instead")
-        .reason(Reason::FieldValueForbidden),
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".cancel"),
     validation = Rule::new("has(self.model) == has(oldSelf.model) && (!has(self.model) || self.model == oldSelf.model)")
         .message("model is immutable; create a new task instead")
-        .reason(Reason::FieldValueForbidden),
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".model"),
     validation = Rule::new("has(self.maxCostUSD) == has(oldSelf.maxCostUSD) && (!has(self.maxCostUSD) || self.maxCostUSD == oldSelf.maxCostUSD)")
         .message("maxCostUSD is immutable; create a new task instead")
-        .reason(Reason::FieldValueForbidden),
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".maxCostUSD"),
     validation = Rule::new("has(self.maxTurns) == has(oldSelf.maxTurns) && (!has(self.maxTurns) || self.maxTurns == oldSelf.maxTurns)")
         .message("maxTurns is immutable; create a new task instead")
-        .reason(Reason::FieldValueForbidden),
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".maxTurns"),
     validation = Rule::new("has(self.mode) == has(oldSelf.mode) && (!has(self.mode) || self.mode == oldSelf.mode)")
         .message("mode is immutable; create a new task instead")
         .reason(Reason::FieldValueForbidden)
+        .field_path(".mode")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct KomputerTaskSpec {
-    /// The agent that is to do it.
-    #[x_kube(validation = Rule::new("self == oldSelf").message("agentRef is immutable; create a new task instead"))]
+    /// The agent that is to do it. Immutable.
+    #[x_kube(validation = Rule::new("self == oldSelf")
+        .message("agentRef is immutable; create a new task instead")
+        .reason(Reason::FieldValueForbidden))]
     pub agent_ref: AgentRef,
 
-    /// What to do.
+    /// What to do. Immutable.
     #[schemars(length(min = 1, max = 131_072))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("instructions is immutable; create a new task instead"))]
+    #[x_kube(validation = Rule::new("self == oldSelf")
+        .message("instructions is immutable; create a new task instead")
+        .reason(Reason::FieldValueForbidden))]
     pub instructions: String,
 
     /// The Claude model for this task; the agent's where absent. Immutable.
@@ -102,8 +112,7 @@ pub struct KomputerTaskStatus {
 
     /// Ready always: True once the task has succeeded. Reconciling while it waits or runs, Stalled where it failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 16))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// Where the task stands, for people; programs read the conditions.
@@ -120,10 +129,12 @@ pub struct KomputerTaskStatus {
 
     /// The agent's last words, at most 32 KiB; the events have all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32_768))]
     pub result: Option<String>,
 
     /// What the agent said last, at most 256 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
     pub message: Option<String>,
 
     /// US dollars it has cost, as a decimal.
@@ -141,6 +152,7 @@ pub struct KomputerTaskStatus {
 
     /// Claude's session it ran in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
     pub session_id: Option<String>,
 
     /// The id of the last event this status has taken into account.
