@@ -15,7 +15,7 @@ use crate::{DEFAULT_MODEL, DEFAULT_TEMPLATE, schema};
     kind = "KomputerAgent",
     plural = "komputeragents",
     singular = "komputeragent",
-    shortname = "kagent",
+    shortname = "kag",
     category = "komputer",
     namespaced,
     status = "KomputerAgentStatus",

@@ -13,7 +13,7 @@ use crate::schema;
     kind = "KomputerConfig",
     plural = "komputerconfigs",
     singular = "komputerconfig",
-    shortname = "kconfig",
+    shortname = "kcf",
     category = "komputer",
     status = "ConditionsStatus",
     derive = "PartialEq",

@@ -14,7 +14,7 @@ use serde_json::Value;
     kind = "KomputerOffice",
     plural = "komputeroffices",
     singular = "komputeroffice",
-    shortname = "koffice",
+    shortname = "kof",
     category = "komputer",
     namespaced,
     status = "KomputerOfficeStatus",
@@ -55,7 +55,7 @@ pub struct KomputerOfficeStatus {
     /// How its agents stand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024))]
-    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub members: Vec<OfficeMember>,
 
     /// Agents it has, the manager among them.

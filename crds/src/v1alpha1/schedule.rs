@@ -17,7 +17,7 @@ use crate::{DEFAULT_MODEL, DEFAULT_TEMPLATE, schema};
     kind = "KomputerSchedule",
     plural = "komputerschedules",
     singular = "komputerschedule",
-    shortname = "ksched",
+    shortname = "ksc",
     category = "komputer",
     namespaced,
     status = "KomputerScheduleStatus",

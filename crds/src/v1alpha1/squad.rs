@@ -16,7 +16,7 @@ use super::KomputerAgentSpec;
     kind = "KomputerSquad",
     plural = "komputersquads",
     singular = "komputersquad",
-    shortname = "ksquad",
+    shortname = "ksq",
     category = "komputer",
     namespaced,
     status = "KomputerSquadStatus",
@@ -104,7 +104,7 @@ pub struct KomputerSquadStatus {
     /// How each member stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1024))]
-    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub members: Vec<SquadMemberStatus>,
 
     /// Since when none of its members exists.

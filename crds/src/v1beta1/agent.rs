@@ -14,7 +14,7 @@ use crate::schema;
     kind = "KomputerAgent",
     plural = "komputeragents",
     singular = "komputeragent",
-    shortname = "kagent",
+    shortname = "kag",
     category = "komputer",
     namespaced,
     status = "KomputerAgentStatus",

@@ -16,7 +16,7 @@ use crate::schema;
     kind = "KomputerBudget",
     plural = "komputerbudgets",
     singular = "komputerbudget",
-    shortname = "kbudget",
+    shortname = "kbu",
     category = "komputer",
     namespaced,
     status = "KomputerBudgetStatus",

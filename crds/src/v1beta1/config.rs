@@ -14,7 +14,7 @@ use crate::schema;
     kind = "KomputerConfig",
     plural = "komputerconfigs",
     singular = "komputerconfig",
-    shortname = "kconfig",
+    shortname = "kcf",
     category = "komputer",
     status = "KomputerConfigStatus",
     derive = "PartialEq",

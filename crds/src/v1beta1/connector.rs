@@ -14,7 +14,7 @@ use crate::schema;
     kind = "KomputerConnector",
     plural = "komputerconnectors",
     singular = "komputerconnector",
-    shortname = "kconn",
+    shortname = "kco",
     category = "komputer",
     namespaced,
     status = "AttachedStatus",

@@ -14,7 +14,7 @@ use crate::schema;
     kind = "KomputerOffice",
     plural = "komputeroffices",
     singular = "komputeroffice",
-    shortname = "koffice",
+    shortname = "kof",
     category = "komputer",
     namespaced,
     status = "KomputerOfficeStatus",
@@ -25,7 +25,7 @@ use crate::schema;
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Agents", type_ = "integer", json_path = ".status.totalAgents"),
-    printcolumn(name = "Active", type_ = "integer", json_path = ".status.activeAgents"),
+    printcolumn(name = "Active", type_ = "integer", json_path = ".status.activeAgents", priority = 1),
     printcolumn(name = "Cost", type_ = "string", json_path = ".status.totalCostUSD"),
     printcolumn(
         name = "Status",

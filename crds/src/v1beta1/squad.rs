@@ -14,7 +14,7 @@ use crate::schema;
     kind = "KomputerSquad",
     plural = "komputersquads",
     singular = "komputersquad",
-    shortname = "ksquad",
+    shortname = "ksq",
     category = "komputer",
     namespaced,
     status = "KomputerSquadStatus",

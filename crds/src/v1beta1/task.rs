@@ -14,7 +14,7 @@ use crate::schema;
     kind = "KomputerTask",
     plural = "komputertasks",
     singular = "komputertask",
-    shortname = "ktask",
+    shortname = "kta",
     category = "komputer",
     namespaced,
     status = "KomputerTaskStatus",
