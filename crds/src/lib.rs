@@ -6,6 +6,7 @@
 pub mod convert;
 mod definitions;
 pub mod recurrence;
+pub mod references;
 mod schema;
 pub mod v1alpha1;
 pub mod v1beta1;

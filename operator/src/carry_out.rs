@@ -123,7 +123,7 @@ impl Hands {
     /// The first step that fails.
     pub async fn carry_out<O, S>(&self, object: &O, plan: &Plan<S>) -> Result<Option<Version>, CarryOutError>
     where
-        O: Object,
+        O: Resource<DynamicType = ()>,
         S: Serialize,
     {
         let namespace = object.namespace().unwrap_or_default();
@@ -141,7 +141,7 @@ impl Hands {
             self.agents.call(call).await?;
         }
         let version = match &plan.status {
-            Some(status) => self.write_status(object, &namespace, status).await?,
+            Some(status) => self.write_status(object, status).await?,
             None => None,
         };
         if let Some(report) = &plan.report {
@@ -203,28 +203,35 @@ impl Hands {
         }
     }
 
-    async fn write_status<O, S>(
-        &self,
-        object: &O,
-        namespace: &str,
-        status: &S,
-    ) -> Result<Option<Version>, CarryOutError>
+    async fn write_status<O, S>(&self, object: &O, status: &S) -> Result<Option<Version>, CarryOutError>
     where
-        O: Object,
+        O: Resource<DynamicType = ()>,
         S: Serialize,
     {
         let name = object.name_any();
+        match self.write("write the status of", kind::<O>(), &name, self.patch_status(object, &name, status)).await {
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(None), // deleted meanwhile
+            result => Ok(Version::of(&result?.metadata)),
+        }
+    }
+
+    /// What [`Api::patch_status`] does, for kinds with and without namespaces, with an answer of metadata only.
+    async fn patch_status<O, S>(&self, object: &O, name: &str, status: &S) -> kube::Result<PartialObjectMeta<O>>
+    where
+        O: Resource<DynamicType = ()>,
+        S: Serialize,
+    {
         let patch = Patch::Apply(json!({
             "apiVersion": O::api_version(&()), "kind": O::kind(&()),
             // The uid keeps a status from landing on another object of the same name.
             "metadata": { "name": name, "uid": object.uid() }, "status": status,
         }));
         let params = PatchParams::apply(STATUS_MANAGER).force();
-        let api = self.metadata_of::<O>(namespace);
-        match self.write("write the status of", kind::<O>(), &name, api.patch_status(&name, &params, &patch)).await {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(None), // deleted meanwhile
-            result => Ok(Version::of(&result?.metadata)),
-        }
+        let collection = Request::new(O::url_path(&(), object.namespace().as_deref()));
+        let request = collection.patch_subresource("status", name, &params, &patch);
+        let mut request = request.map_err(kube::Error::BuildRequest)?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
+        self.client.request(request).await
     }
 
     /// The apiserver is asked to answer with metadata only: nothing else of an answer is read.

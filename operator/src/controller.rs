@@ -17,18 +17,21 @@ use kube::{
 use serde::Serialize;
 
 use crate::{
-    carry_out::{CarryOutError, Hands, Object, Version},
+    carry_out::{CarryOutError, Hands, Version},
     plan::{Plan, Report, Severity},
+    watch::Watched,
 };
 
 /// A controller of one kind.
 pub trait Controller: Send + Sync + 'static {
     /// The kind.
-    type Object: Object + Send + Sync + 'static;
+    type Object: Watched;
     /// All that a decision may look at. No client, no clock: `decide` must not be able to ask for more.
     type Observed: Send;
     /// The kind's status.
     type Status: Serialize + Send + Sync;
+    /// How long to wait after a change whether another follows: for kinds that many others wake.
+    const DEBOUNCE: Duration = Duration::ZERO;
 
     /// Reads the caches. `written` is when this process last wrote the object's status.
     fn observe(&self, object: Arc<Self::Object>, now: Timestamp, written: Option<Timestamp>) -> Self::Observed;
@@ -69,7 +72,7 @@ pub async fn run<C: Controller>(
 ) {
     let context = Arc::new(Context { controller, hands, memory: Mutex::default() });
     let queue = queue.map(Ok::<_, std::convert::Infallible>);
-    let config = Config::default().concurrency(CONCURRENCY);
+    let config = Config::default().concurrency(CONCURRENCY).debounce(C::DEBOUNCE);
     let reconcile = |object, context| Box::pin(reconcile(object, context));
     let results = applier(reconcile, back_off, context.clone(), store, queue, config);
     results
@@ -125,7 +128,11 @@ impl<C: Controller> Context<C> {
     /// An object that is gone is never looked at again; one of its name is another.
     fn forget_if_gone<Q: std::error::Error>(&self, error: Option<controller::Error<CarryOutError, Q>>) {
         if let Some(controller::Error::ObjectNotFound(gone)) = error {
-            let reference = ObjectRef::new(&gone.name).within(gone.namespace.as_deref().unwrap_or_default());
+            let reference = ObjectRef::new(&gone.name);
+            let reference = match &gone.namespace {
+                Some(namespace) => reference.within(namespace),
+                None => reference,
+            };
             self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&reference);
         }
     }

@@ -9,6 +9,7 @@ pub mod bootstrap;
 pub mod carry_out;
 pub mod conditions;
 pub mod controller;
+pub mod declared;
 pub mod fold;
 pub mod inbox;
 pub mod keys;

@@ -1,5 +1,6 @@
 //! The operator's process: arguments, telemetry, wiring.
 mod arguments;
+mod declarations;
 mod watches;
 mod wiring;
 

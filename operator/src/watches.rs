@@ -25,12 +25,13 @@ use kube::{
 };
 use tokio::sync::mpsc;
 
-use crate::arguments::Arguments;
+use crate::{arguments::Arguments, declarations::Declarations};
 
 /// The caches of one replica, and what they say is to be looked at.
 pub(crate) struct Watches {
     pub(crate) agents: Store<KomputerAgent>,
     pub(crate) caches: Caches,
+    pub(crate) declarations: Declarations,
     pub(crate) index: Arc<TaskIndex>,
     pub(crate) agent_queue: Queue<KomputerAgent>,
     pub(crate) task_queue: Queue<KomputerTask>,
@@ -47,9 +48,22 @@ impl Watches {
         let (task_queue, tasks_to_look_at) = queue::unbounded();
         let (notices, noticed) = mpsc::unbounded_channel();
         let index = Arc::new(TaskIndex::default());
-        let agents = watch_agents(client, &agent_queue, &notices);
-        let caches = watch_everything_else(client, arguments, &agents, &agent_queue, &task_queue, &index);
-        Self { agents, caches, index, agent_queue, task_queue, agents_to_look_at, tasks_to_look_at, notices, noticed }
+        let declarations = Declarations::start(client);
+        let agents = watch_agents(client, &agent_queue, &notices, &declarations);
+        let caches =
+            watch_everything_else(client, arguments, &agents, &agent_queue, &task_queue, &index, &declarations);
+        Self {
+            agents,
+            caches,
+            declarations,
+            index,
+            agent_queue,
+            task_queue,
+            agents_to_look_at,
+            tasks_to_look_at,
+            notices,
+            noticed,
+        }
     }
 
     /// Waits until every cache has its first list.
@@ -58,6 +72,7 @@ impl Watches {
     /// A watch has ended for good.
     pub(crate) async fn ready(&self) -> Result<(), WriterDropped> {
         self.agents.wait_until_ready().await?;
+        self.declarations.ready().await?;
         self.caches.ready().await
     }
 
@@ -85,8 +100,9 @@ fn watch_agents(
     client: &Client,
     queue: &Queue<KomputerAgent>,
     notices: &mpsc::UnboundedSender<Notice>,
+    declarations: &Declarations,
 ) -> Store<KomputerAgent> {
-    let (queue, notices) = (queue.clone(), notices.clone());
+    let (queue, notices, declarations) = (queue.clone(), notices.clone(), declarations.clone());
     guarded_cache(Api::all(client.clone()), watcher::Config::default(), prune, move |agent: &KomputerAgent, change| {
         if let Ok(id) = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any()) {
             let _ = notices.send(match change {
@@ -95,6 +111,7 @@ fn watch_agents(
             });
         }
         let _ = queue.unbounded_send(ObjectRef::from_obj(agent));
+        declarations.agent_changed(agent, change);
     })
 }
 
@@ -105,21 +122,31 @@ fn watch_everything_else(
     agent_queue: &Queue<KomputerAgent>,
     task_queue: &Queue<KomputerTask>,
     index: &Arc<TaskIndex>,
+    declarations: &Declarations,
 ) -> Caches {
     let ours = || watcher::Config::default().labels("app.kubernetes.io/managed-by=komputer-operator");
+    let cluster_templates = guarded_cache(
+        Api::<DeserializeGuard<KomputerAgentClusterTemplate>>::all(client.clone()),
+        watcher::Config::default(),
+        prune,
+        with(wake_all(agents, agent_queue), {
+            let wakes = declarations.cluster_templates.clone();
+            move |template| wakes.wake(ObjectRef::from_obj(template))
+        }),
+    );
     let (tasks, agents_of_tasks, index) = (task_queue.clone(), agent_queue.clone(), index.clone());
     Caches {
         templates: guarded_cache(
             Api::<DeserializeGuard<KomputerAgentTemplate>>::all(client.clone()),
             watcher::Config::default(),
             prune,
-            wake_all(agents, agent_queue),
-        ),
-        cluster_templates: guarded_cache(
-            Api::<DeserializeGuard<KomputerAgentClusterTemplate>>::all(client.clone()),
-            watcher::Config::default(),
-            prune,
-            wake_all(agents, agent_queue),
+            with(wake_all(agents, agent_queue), {
+                let declarations = declarations.clone();
+                move |template: &KomputerAgentTemplate| {
+                    declarations.templates.wake(ObjectRef::from_obj(template));
+                    declarations.cluster_templates.wake(ObjectRef::new(&template.name_any()));
+                }
+            }),
         ),
         tasks: guarded_cache(
             Api::all(client.clone()),
@@ -161,8 +188,23 @@ fn watch_everything_else(
             Api::<Secret>::namespaced(client.clone(), &arguments.namespace),
             watcher::Config::default(),
             prune,
-            wake_all(agents, agent_queue),
+            with(wake_all(agents, agent_queue), {
+                let (declarations, cluster_templates) = (declarations.clone(), cluster_templates.clone());
+                move |_| declarations.secret_changed(&cluster_templates)
+            }),
         ),
+        cluster_templates,
+    }
+}
+
+/// Both, one after the other.
+fn with<K>(
+    changed: impl Fn(&K, Change) + Send + 'static,
+    then: impl Fn(&K) + Send + 'static,
+) -> impl Fn(&K, Change) + Send + 'static {
+    move |object, change| {
+        changed(object, change);
+        then(object);
     }
 }
 
@@ -204,7 +246,7 @@ fn wake_owner<K: Resource<DynamicType = ()>>(queue: &Queue<KomputerAgent>) -> im
 }
 
 /// Of an object's metadata decisions read names, owners and times, and of annotations only our own; the rest is most of it.
-fn prune<K: Resource>(object: &mut K) {
+pub(crate) fn prune<K: Resource>(object: &mut K) {
     let metadata = object.meta_mut();
     metadata.managed_fields = None;
     metadata.labels = None;

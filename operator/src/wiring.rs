@@ -10,6 +10,7 @@ use komputer_operator::{
     bootstrap,
     carry_out::Hands,
     controller,
+    declared::World,
     inbox::Inbox,
     lease::{Elector, LeaseConfig},
     recorder::Recorder,
@@ -78,12 +79,22 @@ async fn lead(
         caches: caches.clone(),
     };
     let task_controller = TaskController { agents: agents.clone(), inbox: inbox.clone() };
+    let world = World {
+        agents: agents.clone(),
+        attachments: watches.declarations.attachments.clone(),
+        templates: caches.templates.clone(),
+        configs: watches.declarations.configs(),
+        namespaces: caches.namespaces.clone(),
+        secrets: caches.secrets.clone(),
+        system: arguments.namespace.clone(),
+    };
     let (rings, heard) = mpsc::channel(1);
     let bells = Bells::listen(&arguments.redis_address, &installation.redis);
     tokio::spawn(pass_on(bells, rings, watches.notices.clone()));
     let recorder = Recorder::start(client.clone(), &arguments.identity);
     let hands = Hands { client, agents: AgentClient::new()?, recorder, leading: leads };
     tokio::join!(
+        watches.declarations.run(world, watches.caches.cluster_templates, hands.clone()),
         access.run(watches.noticed),
         inbox.run(heard, watches.agent_queue, watches.task_queue),
         controller::run(agent_controller, hands.clone(), watches.agents, watches.agents_to_look_at),

@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use clap::Parser;
 use komputer_telemetry::{Health, Registry};
 use komputer_webhooks::{
-    Metrics, References, Templates,
+    Metrics, Objects, References,
     certificates::{Keeper, Lifetimes, Settings, Target},
     routes,
     tls::{HotCertificate, Limits, serve, server_config},
@@ -58,8 +58,8 @@ async fn main() -> anyhow::Result<()> {
     let served = Arc::new(HotCertificate::default());
     let trusted = health.check("certificates");
     let keeper = Keeper::new(client.clone(), certificates(&arguments)?, served.clone(), trusted, metrics.clone());
-    let (templates, watching_templates) = Templates::watch(&client);
-    let routes = routes(Arc::new(References::new(client, templates)), metrics);
+    let (objects, watching_objects) = Objects::watch(&client);
+    let routes = routes(Arc::new(References::new(client, objects, &arguments.namespace)), metrics);
     let listener = TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another address with --listen", arguments.listen))?;
@@ -77,7 +77,7 @@ async fn main() -> anyhow::Result<()> {
         () = serve(listener, server_config(served)?, routes, Limits::default(), stop) => Ok(()),
         result = endpoints => result.context("health and metrics are not served"),
         ended = tokio::spawn(keeper.run()) => bail!("the certificates are not kept any more: {ended:?}"),
-        ended = tokio::spawn(watching_templates) => bail!("templates are not watched any more: {ended:?}"),
+        ended = tokio::spawn(watching_objects) => bail!("objects are not watched any more: {ended:?}"),
     }
 }
 

@@ -1,43 +1,49 @@
 //! What an object refers to and is not there: a warning, never a refusal, because Git applies in any order.
+mod objects;
 mod secrets;
-mod templates;
 
-use komputer_crds::{DEFAULT_TEMPLATE, validate::Kind};
+use komputer_crds::{
+    references::{Reference, Target, references},
+    validate::Kind,
+};
 use kube::Client;
 use serde_json::Value;
 
+pub use objects::Objects;
 use secrets::Secrets;
-pub use templates::Templates;
 
 /// Looks up what objects refer to.
 pub struct References {
-    templates: Templates,
+    objects: Objects,
     secrets: Secrets,
+    /// Where Secrets are that an object without a namespace names.
+    system: String,
 }
 
 impl References {
-    /// With the templates that are known, and Secrets asked of the apiserver.
-    pub fn new(client: Client, templates: Templates) -> Self {
-        Self { templates, secrets: Secrets::new(client) }
+    /// With the objects that are known, and Secrets asked of the apiserver. `system` is komputer's own namespace.
+    pub fn new(client: Client, objects: Objects, system: &str) -> Self {
+        Self { objects, secrets: Secrets::new(client), system: system.into() }
     }
 
     /// A warning for each reference to something that is known not to be there.
     pub(crate) async fn missing(&self, kind: Kind, namespace: &str, object: &Value) -> Vec<String> {
-        if kind != Kind::Agent {
-            return Vec::new();
-        }
-        let named = object.pointer("/spec/templateRef/name").and_then(Value::as_str);
-        let template = named.unwrap_or(DEFAULT_TEMPLATE);
+        let Some(spec) = object.get("spec") else { return Vec::new() };
+        let own = if namespace.is_empty() { &self.system } else { namespace };
         let mut warnings = Vec::new();
-        if self.templates.exists(namespace, template) == Some(false) {
-            let text = "spec.templateRef.name: no template {} here or in the cluster; the agent waits for it";
-            warnings.push(warning(text, template));
+        let (mut of_secrets, mut secrets) = (Vec::new(), Vec::new());
+        for reference in references(kind, spec) {
+            let namespace = reference.namespace.as_deref().unwrap_or(own).to_owned();
+            if reference.target == Target::Secret {
+                secrets.push((namespace, reference.name.clone()));
+                of_secrets.push(reference);
+            } else if self.objects.exists(reference.target, &namespace, &reference.name) == Some(false) {
+                warnings.push(warning(&reference, own));
+            }
         }
-        let references = object.pointer("/spec/secretRefs").and_then(Value::as_array);
-        let names = references.into_iter().flatten().filter_map(|reference| reference.get("name")?.as_str());
-        for name in self.secrets.missing(namespace, names.map(String::from).collect()).await {
-            warnings.push(warning("spec.secretRefs: no Secret {} in this namespace; the agent waits for it", &name));
-        }
+        let missing = self.secrets.missing(&secrets).await;
+        let of_missing = of_secrets.iter().zip(&secrets).filter(|(_, secret)| missing.contains(secret));
+        warnings.extend(of_missing.map(|(reference, _)| warning(reference, own)));
         warnings
     }
 }
@@ -45,14 +51,20 @@ impl References {
 /// Longer ones may be cut on their way.
 const MAX_WARNING: usize = 120;
 
-/// `text` with `name` in it, cut so that the whole fits.
-fn warning(text: &str, name: &str) -> String {
-    let room = MAX_WARNING.saturating_sub(text.chars().count());
-    let name = match name.char_indices().nth(room) {
-        Some(_) => name.chars().take(room.saturating_sub(1)).chain(['…']).collect(),
-        None => name.to_owned(),
+/// Says where what is missing, cut so that the whole fits.
+fn warning(reference: &Reference, own: &str) -> String {
+    let Reference { field, target, namespace, name } = reference;
+    let place = match (target, namespace) {
+        (Target::Template, _) => "here or in the cluster".into(),
+        (_, Some(namespace)) if namespace != own => format!("in namespace {namespace}"),
+        _ => "in this namespace".to_owned(),
     };
-    text.replacen("{}", &format!("{name:?}"), 1)
+    let whole = |name: &str| format!("{field}: no {} {name:?} {place}; it is waited for", target.name());
+    let room = MAX_WARNING.saturating_sub(whole("").chars().count());
+    match name.char_indices().nth(room) {
+        Some(_) => whole(&name.chars().take(room.saturating_sub(1)).chain(['…']).collect::<String>()),
+        None => whole(name),
+    }
 }
 
 #[cfg(test)]
@@ -61,11 +73,20 @@ mod tests {
 
     #[test]
     fn warnings_are_short_whatever_the_name() {
-        let text = "spec.secretRefs: no Secret {} in this namespace; the agent waits for it";
+        let reference = |name: &str, namespace: Option<&str>| Reference {
+            field: "spec.skills[3]".into(),
+            target: Target::Skill,
+            namespace: namespace.map(Into::into),
+            name: name.into(),
+        };
         assert_eq!(
-            warning(text, "github"),
-            "spec.secretRefs: no Secret \"github\" in this namespace; the agent waits for it"
+            warning(&reference("review", None), "team"),
+            "spec.skills[3]: no KomputerSkill \"review\" in this namespace; it is waited for"
         );
-        assert_eq!(warning(text, &"a".repeat(253)).chars().count(), MAX_WARNING);
+        assert_eq!(
+            warning(&reference("review", Some("shared")), "team"),
+            "spec.skills[3]: no KomputerSkill \"review\" in namespace shared; it is waited for"
+        );
+        assert_eq!(warning(&reference(&"a".repeat(253), None), "team").chars().count(), MAX_WARNING);
     }
 }

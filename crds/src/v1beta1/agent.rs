@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentRef, NamespacedRef, PodTemplate, SecretRef, StatusConditions, Storage, TemplateRef, Tokens};
+use super::{AgentRef, NamespacedRef, PodTemplate, SecretRef, Storage, TemplateRef, Tokens};
 use crate::schema;
 
 /// What an agent is and does.
@@ -274,10 +274,4 @@ pub enum AgentPhase {
     Failed,
     /// Is being deleted.
     Deleting,
-}
-
-impl StatusConditions for KomputerAgentStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
 }

@@ -5,7 +5,6 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::StatusConditions;
 use crate::schema;
 
 /// How much which agents may cost in which time.
@@ -199,10 +198,4 @@ pub enum BudgetPhase {
     Exceeded,
     /// Cannot go on without a change.
     Failed,
-}
-
-impl StatusConditions for KomputerBudgetStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
 }

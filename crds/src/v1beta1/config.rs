@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NamespacedSecretKeyRef, StatusConditions};
+use super::NamespacedSecretKeyRef;
 use crate::schema;
 
 /// Where the parts of the installation are.
@@ -75,10 +75,4 @@ pub struct KomputerConfigStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
-}
-
-impl StatusConditions for KomputerConfigStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
 }

@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{SecretKeyRef, StatusConditions};
+use super::SecretKeyRef;
 use crate::schema;
 
 /// Where an MCP server is, and how agents log in.
@@ -156,10 +156,4 @@ pub struct AttachedStatus {
     #[schemars(length(max = 64), inner(length(max = 317)))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub agent_names: Vec<String>,
-}
-
-impl StatusConditions for AttachedStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
 }

@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentRef, Role, StatusConditions, TemplateRef};
+use super::{AgentRef, Role, TemplateRef};
 use crate::schema;
 
 /// Which agent manages, and within which limits.
@@ -143,10 +143,4 @@ pub enum OfficePhase {
     Complete,
     /// The last task of one of its agents has failed, and none works.
     Failed,
-}
-
-impl StatusConditions for KomputerOfficeStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
 }

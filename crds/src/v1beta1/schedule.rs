@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentRef, KomputerAgentSpec, StatusConditions, TaskPhase};
+use super::{AgentRef, KomputerAgentSpec, TaskPhase};
 use crate::schema;
 
 /// When which agent does what.
@@ -229,10 +229,4 @@ pub enum SchedulePhase {
     Completed,
     /// Cannot go on without a change.
     Failed,
-}
-
-impl StatusConditions for KomputerScheduleStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
 }

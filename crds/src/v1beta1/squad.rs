@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{KomputerAgentSpec, StatusConditions};
+use super::KomputerAgentSpec;
 use crate::schema;
 
 /// Which agents work side by side.
@@ -133,10 +133,4 @@ pub enum SquadPhase {
     Orphaned,
     /// Cannot go on without a change.
     Failed,
-}
-
-impl StatusConditions for KomputerSquadStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
 }

@@ -2,6 +2,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{
+    AttachedStatus, KomputerAgentStatus, KomputerAgentTemplateStatus, KomputerBudgetStatus, KomputerConfigStatus,
+    KomputerOfficeStatus, KomputerScheduleStatus, KomputerSquadStatus, KomputerTaskStatus,
+};
+
 /// Tokens, as the Messages API counts them.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -31,4 +36,36 @@ impl Tokens {
 pub trait StatusConditions {
     /// Ready always; Reconciling and Stalled where true.
     fn conditions(&self) -> &[Condition];
+
+    /// The same status, of that generation of the spec and with these conditions.
+    #[must_use]
+    fn with_conditions(self, observed_generation: Option<i64>, conditions: Vec<Condition>) -> Self;
 }
+
+macro_rules! have_conditions {
+    ($($status:ty),+ $(,)?) => {
+        $(impl StatusConditions for $status {
+            fn conditions(&self) -> &[Condition] {
+                &self.conditions
+            }
+
+            fn with_conditions(mut self, observed_generation: Option<i64>, conditions: Vec<Condition>) -> Self {
+                self.observed_generation = observed_generation;
+                self.conditions = conditions;
+                self
+            }
+        })+
+    };
+}
+
+have_conditions!(
+    AttachedStatus,
+    KomputerAgentStatus,
+    KomputerAgentTemplateStatus,
+    KomputerBudgetStatus,
+    KomputerConfigStatus,
+    KomputerOfficeStatus,
+    KomputerScheduleStatus,
+    KomputerSquadStatus,
+    KomputerTaskStatus,
+);

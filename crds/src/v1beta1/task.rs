@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentRef, StatusConditions, Tokens};
+use super::{AgentRef, Tokens};
 use crate::schema;
 
 /// One unit of work for an agent. Immutable, except that it can be cancelled.
@@ -188,11 +188,5 @@ impl KomputerTask {
     /// Where the task stands; pending where nothing is known.
     pub fn phase(&self) -> TaskPhase {
         self.status.as_ref().and_then(|status| status.phase).unwrap_or_default()
-    }
-}
-
-impl StatusConditions for KomputerTaskStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
     }
 }

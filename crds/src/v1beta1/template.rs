@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{NamespacedSecretKeyRef, StatusConditions};
+use super::NamespacedSecretKeyRef;
 use crate::schema;
 
 /// What agents made from this template have in common.
@@ -124,12 +124,6 @@ pub struct KomputerAgentTemplateStatus {
     /// How many agents are made from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agents: Option<i32>,
-}
-
-impl StatusConditions for KomputerAgentTemplateStatus {
-    fn conditions(&self) -> &[Condition] {
-        &self.conditions
-    }
 }
 
 /// How an agent reaches Claude.

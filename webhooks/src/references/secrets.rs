@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Secret;
@@ -19,12 +19,11 @@ impl Secrets {
         Self(client)
     }
 
-    /// Which of `names` are known not to exist in `namespace`.
-    pub(super) async fn missing(&self, namespace: &str, names: Vec<String>) -> Vec<String> {
-        let api: Api<Secret> = Api::namespaced(self.0.clone(), namespace);
-        let missing = names.into_iter().map(|name| {
-            let api = api.clone();
-            async move { matches!(api.get_metadata_opt(&name).await, Ok(None)).then_some(name) }
+    /// Which of `secrets`, by namespace and name, are known not to exist.
+    pub(super) async fn missing(&self, secrets: &[(String, String)]) -> BTreeSet<(String, String)> {
+        let missing = secrets.iter().cloned().map(|(namespace, name)| {
+            let api: Api<Secret> = Api::namespaced(self.0.clone(), &namespace);
+            async move { matches!(api.get_metadata_opt(&name).await, Ok(None)).then_some((namespace, name)) }
         });
         let missing = stream::iter(missing).buffered(CONCURRENT).filter_map(std::future::ready).collect();
         tokio::time::timeout(PATIENCE, missing).await.unwrap_or_default()

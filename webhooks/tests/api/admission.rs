@@ -17,9 +17,9 @@ fn what_is_missing_is_warned_of_and_admitted() {
         ended.stderr
     };
     let warnings = "\
-        Warning: spec.templateRef.name: no template \"large\" here or in the cluster; the agent waits for it\n\
-        Warning: spec.secretRefs: no Secret \"github\" in this namespace; the agent waits for it\n\
-        Warning: spec.secretRefs: no Secret \"slack\" in this namespace; the agent waits for it\n";
+        Warning: spec.templateRef: no template \"large\" here or in the cluster; it is waited for\n\
+        Warning: spec.secretRefs[0]: no Secret \"github\" in this namespace; it is waited for\n\
+        Warning: spec.secretRefs[1]: no Secret \"slack\" in this namespace; it is waited for\n";
     assert_eq!(apply(), warnings);
 
     system.kubectl(&["create", "-n", "missing", "secret", "generic", "github"], "");

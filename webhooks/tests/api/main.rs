@@ -1,5 +1,5 @@
 //! The webhooks as users meet them: the real program, called by a real apiserver, through kubectl.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod admission;
 mod conversion;

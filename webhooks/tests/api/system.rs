@@ -9,6 +9,7 @@ use std::{
 };
 
 use komputer_tests::{cluster::LightCluster, ports::free_port};
+use kube::Client;
 use serde_json::{Value, json};
 
 /// How long anything may take on a busy machine.
@@ -115,6 +116,12 @@ impl System {
     fn call_by_url(&self, client: &mut Value) {
         let path = client.pointer("/service/path").and_then(Value::as_str).unwrap();
         *client = json!({ "url": format!("{}{path}", self.url) });
+    }
+
+    /// Does `work` with a client of the administrator.
+    pub fn block_on<T>(&self, work: impl AsyncFnOnce(Client) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { work(self.cluster.client().await.unwrap()).await })
     }
 
     /// What kubectl prints; the test ends where it fails.

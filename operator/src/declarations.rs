@@ -1,0 +1,212 @@
+//! The caches and controllers of declared kinds.
+use std::{
+    collections::BTreeSet,
+    fmt::Debug,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use futures::{
+    channel::mpsc,
+    future::{BoxFuture, join_all},
+};
+use komputer_crds::{
+    references::Target,
+    v1beta1::{
+        KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerBudget, KomputerConfig,
+        KomputerConnector, KomputerMemory, KomputerOffice, KomputerSchedule, KomputerSkill, KomputerSquad,
+    },
+};
+use komputer_events::AgentId;
+use komputer_operator::{
+    carry_out::Hands,
+    controller,
+    declared::{Attachments, Declared, DeclaredController, World, attachments_of},
+    watch::{Change, Watched, guarded_cache},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::DeserializeGuard,
+    runtime::{
+        reflector::{ObjectRef, Store, store::WriterDropped},
+        watcher,
+    },
+};
+
+use crate::watches::prune;
+
+/// Objects to look at; none while nobody looks.
+pub(crate) struct Wakes<K: Resource>(Arc<Mutex<Option<mpsc::UnboundedSender<ObjectRef<K>>>>>);
+
+impl<K: Resource> Clone for Wakes<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Watched> Wakes<K> {
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    pub(crate) fn wake(&self, object: ObjectRef<K>) {
+        if let Some(queue) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = queue.unbounded_send(object);
+        }
+    }
+
+    fn wake_all(&self, store: &Store<K>) {
+        store.state().iter().for_each(|object| self.wake(ObjectRef::from_obj(object)));
+    }
+
+    /// From now on somebody looks: at everything that there is first.
+    fn open(&self, store: &Store<K>) -> mpsc::UnboundedReceiver<ObjectRef<K>> {
+        let (queue, opened) = mpsc::unbounded();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(queue);
+        self.wake_all(store);
+        opened
+    }
+}
+
+/// The objects of a kind, and which of them to look at.
+#[derive(Clone)]
+struct Kept<K: Watched> {
+    store: Store<K>,
+    wakes: Wakes<K>,
+}
+
+impl<K: Declared + Debug> Kept<K> {
+    fn start(client: &Client, prune: impl Fn(&mut K) + Send + 'static) -> Self {
+        let wakes = Wakes::new();
+        let woken = wakes.clone();
+        let api = Api::<DeserializeGuard<K>>::all(client.clone());
+        let changed = move |object: &K, _| woken.wake(ObjectRef::from_obj(object));
+        let store = guarded_cache(api, watcher::Config::default(), prune, changed);
+        Self { store, wakes }
+    }
+
+    fn run(self, world: &World, hands: &Hands) -> BoxFuture<'static, ()> {
+        let queue = self.wakes.open(&self.store);
+        Box::pin(controller::run(DeclaredController::<K>::new(world.clone()), hands.clone(), self.store, queue))
+    }
+}
+
+/// The declared kinds, without templates, which agents' caches have.
+#[derive(Clone)]
+pub(crate) struct Declarations {
+    pub(crate) attachments: Arc<Attachments>,
+    pub(crate) templates: Wakes<KomputerAgentTemplate>,
+    pub(crate) cluster_templates: Wakes<KomputerAgentClusterTemplate>,
+    configs: Kept<KomputerConfig>,
+    connectors: Kept<KomputerConnector>,
+    memories: Kept<KomputerMemory>,
+    skills: Kept<KomputerSkill>,
+    offices: Kept<KomputerOffice>,
+    budgets: Kept<KomputerBudget>,
+    schedules: Kept<KomputerSchedule>,
+    squads: Kept<KomputerSquad>,
+}
+
+impl Declarations {
+    pub(crate) fn start(client: &Client) -> Self {
+        Self {
+            attachments: Arc::default(),
+            templates: Wakes::new(),
+            cluster_templates: Wakes::new(),
+            configs: Kept::start(client, prune),
+            connectors: Kept::start(client, prune),
+            // Nobody here reads what may be a mebibyte of it.
+            memories: Kept::start(client, |memory: &mut KomputerMemory| {
+                prune(memory);
+                memory.spec.content.clear();
+            }),
+            skills: Kept::start(client, |skill: &mut KomputerSkill| {
+                prune(skill);
+                skill.spec.content.clear();
+            }),
+            offices: Kept::start(client, prune),
+            budgets: Kept::start(client, prune),
+            schedules: Kept::start(client, prune),
+            squads: Kept::start(client, prune),
+        }
+    }
+
+    /// Waits until every cache has its first list.
+    ///
+    /// # Errors
+    /// A watch has ended for good.
+    pub(crate) async fn ready(&self) -> Result<(), WriterDropped> {
+        self.configs.store.wait_until_ready().await?;
+        self.connectors.store.wait_until_ready().await?;
+        self.memories.store.wait_until_ready().await?;
+        self.skills.store.wait_until_ready().await?;
+        self.offices.store.wait_until_ready().await?;
+        self.budgets.store.wait_until_ready().await?;
+        self.schedules.store.wait_until_ready().await?;
+        self.squads.store.wait_until_ready().await
+    }
+
+    pub(crate) fn configs(&self) -> Store<KomputerConfig> {
+        self.configs.store.clone()
+    }
+
+    /// Wakes what an agent that has changed uses, has ceased to use, or belongs to.
+    pub(crate) fn agent_changed(&self, agent: &KomputerAgent, change: Change) {
+        let namespace = agent.namespace().unwrap_or_default();
+        let Ok(id) = AgentId::new(&namespace, agent.name_any()) else { return };
+        let used = match change {
+            Change::Applied => attachments_of(agent),
+            Change::Deleted => BTreeSet::new(),
+        };
+        for changed in self.attachments.update(&id, used) {
+            let (namespace, name) = (&changed.namespace, &changed.name);
+            match changed.target {
+                Target::Connector => self.connectors.wakes.wake(ObjectRef::new(name).within(namespace)),
+                Target::Memory => self.memories.wakes.wake(ObjectRef::new(name).within(namespace)),
+                Target::Skill => self.skills.wakes.wake(ObjectRef::new(name).within(namespace)),
+                Target::Template => {
+                    self.templates.wake(ObjectRef::new(name).within(namespace));
+                    self.cluster_templates.wake(ObjectRef::new(name));
+                }
+                Target::Agent => self.wake_offices(namespace, name),
+                Target::Secret => {}
+            }
+        }
+        self.wake_offices(&namespace, &agent.name_any());
+        if let Some(manager) = &agent.spec.manager_ref {
+            self.wake_offices(&namespace, &manager.name);
+        }
+    }
+
+    fn wake_offices(&self, namespace: &str, manager: &str) {
+        let offices = self.offices.store.state();
+        let of_manager = offices.iter().filter(|office| {
+            office.spec.manager_ref.name == manager && office.namespace().as_deref() == Some(namespace)
+        });
+        of_manager.for_each(|office| self.offices.wakes.wake(ObjectRef::from_obj(&**office)));
+    }
+
+    /// Wakes what looks at Secrets of the operator's namespace.
+    pub(crate) fn secret_changed(&self, cluster_templates: &Store<KomputerAgentClusterTemplate>) {
+        self.cluster_templates.wake_all(cluster_templates);
+        self.configs.wakes.wake_all(&self.configs.store);
+    }
+
+    /// Keeps the statuses of all, until this process does not lead any more.
+    pub(crate) async fn run(self, world: World, cluster_templates: Store<KomputerAgentClusterTemplate>, hands: Hands) {
+        let templates = Kept { store: world.templates.clone(), wakes: self.templates };
+        let cluster_templates = Kept { store: cluster_templates, wakes: self.cluster_templates };
+        join_all([
+            templates.run(&world, &hands),
+            cluster_templates.run(&world, &hands),
+            self.configs.run(&world, &hands),
+            self.connectors.run(&world, &hands),
+            self.memories.run(&world, &hands),
+            self.skills.run(&world, &hands),
+            self.offices.run(&world, &hands),
+            self.budgets.run(&world, &hands),
+            self.schedules.run(&world, &hands),
+            self.squads.run(&world, &hands),
+        ])
+        .await;
+    }
+}

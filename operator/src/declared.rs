@@ -1,0 +1,16 @@
+//! Declared: kinds that have no children of their own. Their status says whether what was declared can be used, who uses
+//! it, and what it comes to.
+mod attached;
+mod attachments;
+mod config;
+mod decide;
+mod not_yet;
+mod office;
+mod template;
+#[cfg(test)]
+mod tests;
+mod world;
+
+pub use attachments::{Attachment, Attachments, attachments_of};
+pub use decide::{Declared, DeclaredController, Observed, Verdict};
+pub use world::World;

@@ -1,0 +1,65 @@
+//! Connectors, memories and skills: what agents have.
+use std::collections::BTreeSet;
+
+use komputer_crds::{
+    references::Target,
+    v1beta1::{AttachedStatus, KomputerConnector, KomputerMemory, KomputerSkill},
+    validate::Kind,
+};
+use komputer_events::AgentId;
+use kube::ResourceExt;
+use serde_json::Value;
+
+use super::{
+    attachments::Attachment,
+    decide::{Declared, Verdict},
+    world::World,
+};
+use crate::conditions::Progress;
+
+/// More names would make a status large; `attachedAgents` counts all of them.
+const NAMES: usize = 64;
+
+macro_rules! attached {
+    ($kind:ident, $rules:expr, $target:expr) => {
+        impl Declared for $kind {
+            const KIND: Kind = $rules;
+            type Status = AttachedStatus;
+            type Facts = BTreeSet<AgentId>;
+
+            fn spec(&self) -> serde_json::Result<Value> {
+                serde_json::to_value(&self.spec)
+            }
+
+            fn status(&self) -> Option<&AttachedStatus> {
+                self.status.as_ref()
+            }
+
+            fn look(&self, world: &World) -> BTreeSet<AgentId> {
+                let (namespace, name) = (self.namespace().unwrap_or_default(), self.name_any());
+                world.attachments.agents(&Attachment { target: $target, namespace, name })
+            }
+
+            fn judge(&self, agents: &BTreeSet<AgentId>) -> Verdict<AttachedStatus> {
+                judge(&self.namespace().unwrap_or_default(), agents)
+            }
+        }
+    };
+}
+
+attached!(KomputerConnector, Kind::Connector, Target::Connector);
+attached!(KomputerMemory, Kind::Memory, Target::Memory);
+attached!(KomputerSkill, Kind::Skill, Target::Skill);
+
+fn judge(own: &str, agents: &BTreeSet<AgentId>) -> Verdict<AttachedStatus> {
+    let count = i32::try_from(agents.len()).unwrap_or(i32::MAX);
+    let name = |agent: &AgentId| {
+        if agent.namespace() == own { agent.name().to_owned() } else { agent.to_string() }
+    };
+    let status = AttachedStatus {
+        attached_agents: Some(count),
+        agent_names: agents.iter().map(name).take(NAMES).collect(),
+        ..Default::default()
+    };
+    Verdict::new(Progress::Done, "Available", "Agents can use it", status)
+}

@@ -1,0 +1,111 @@
+//! Which agents use what: a store has no index of its own.
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, PoisonError},
+};
+
+use komputer_crds::{DEFAULT_TEMPLATE, references::Target, v1beta1::KomputerAgent};
+use komputer_events::AgentId;
+use kube::ResourceExt;
+
+/// Something that an agent uses. A template's namespace is the agent's, where it may be one of the cluster all the same;
+/// an agent is used as a manager.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Attachment {
+    /// What it is.
+    pub target: Target,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What the agent uses.
+pub fn attachments_of(agent: &KomputerAgent) -> BTreeSet<Attachment> {
+    let own = agent.namespace().unwrap_or_default();
+    let spec = &agent.spec;
+    let attachment = |target, namespace: Option<&String>, name: &str| Attachment {
+        target,
+        namespace: namespace.unwrap_or(&own).clone(),
+        name: name.into(),
+    };
+    let template = spec.template_ref.as_ref().map_or(DEFAULT_TEMPLATE, |reference| &reference.name);
+    let lists =
+        [(Target::Skill, &spec.skills), (Target::Memory, &spec.memories), (Target::Connector, &spec.connectors)];
+    let listed = lists.into_iter().flat_map(|(target, list)| list.iter().map(move |item| (target, item)));
+    listed
+        .map(|(target, item)| attachment(target, item.namespace.as_ref(), &item.name))
+        .chain([attachment(Target::Template, None, template)])
+        .chain(spec.manager_ref.as_ref().map(|manager| attachment(Target::Agent, None, &manager.name)))
+        .collect()
+}
+
+/// The agents that use each thing.
+#[derive(Default)]
+pub struct Attachments(Mutex<Index>);
+
+#[derive(Default)]
+struct Index {
+    of: HashMap<AgentId, BTreeSet<Attachment>>,
+    agents: HashMap<Attachment, BTreeSet<AgentId>>,
+}
+
+impl Attachments {
+    /// Takes into account that `agent` uses these things and no others, and answers what it began or ceased to use.
+    pub fn update(&self, agent: &AgentId, used: BTreeSet<Attachment>) -> Vec<Attachment> {
+        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before =
+            if used.is_empty() { index.of.remove(agent) } else { index.of.insert(agent.clone(), used.clone()) };
+        let before = before.unwrap_or_default();
+        for ceased in before.difference(&used) {
+            if let Some(agents) = index.agents.get_mut(ceased) {
+                agents.remove(agent);
+                if agents.is_empty() {
+                    index.agents.remove(ceased);
+                }
+            }
+        }
+        for begun in used.difference(&before) {
+            index.agents.entry(begun.clone()).or_default().insert(agent.clone());
+        }
+        before.symmetric_difference(&used).cloned().collect()
+    }
+
+    /// The agents that use it.
+    pub fn agents(&self, attachment: &Attachment) -> BTreeSet<AgentId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).agents.get(attachment).cloned().unwrap_or_default()
+    }
+
+    /// How many agents name a template so, in each namespace.
+    pub fn template_users(&self, name: &str) -> Vec<(String, usize)> {
+        let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = index.agents.iter().filter(|(used, _)| used.target == Target::Template && used.name == name);
+        named.map(|(used, agents)| (used.namespace.clone(), agents.len())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use komputer_crds::v1beta1::{AgentRef, KomputerAgentSpec, NamespacedRef};
+
+    use super::*;
+
+    #[test]
+    fn what_an_agent_begins_and_ceases_to_use_is_told() {
+        let mut agent = KomputerAgent::new("ada", KomputerAgentSpec::default());
+        agent.metadata.namespace = Some("team".into());
+        agent.spec.skills = vec![NamespacedRef { name: "review".into(), namespace: Some("shared".into()) }];
+        agent.spec.manager_ref = Some(AgentRef { name: "boss".into() });
+        let (index, id) = (Attachments::default(), AgentId::new("team", "ada").unwrap());
+        let names = |changed: Vec<Attachment>| changed.into_iter().map(|used| used.name).collect::<Vec<_>>();
+        assert_eq!(names(index.update(&id, attachments_of(&agent))), ["boss", "review", "default"]);
+        assert_eq!(names(index.update(&id, attachments_of(&agent))), Vec::<String>::new());
+        assert_eq!(index.template_users("default"), [("team".into(), 1)]);
+
+        agent.spec.skills.clear();
+        assert_eq!(names(index.update(&id, attachments_of(&agent))), ["review"]);
+        let review = Attachment { target: Target::Skill, namespace: "shared".into(), name: "review".into() };
+        assert_eq!(index.agents(&review), BTreeSet::new());
+        assert_eq!(names(index.update(&id, BTreeSet::new())), ["boss", "default"]);
+    }
+}

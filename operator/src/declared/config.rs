@@ -1,0 +1,61 @@
+//! Config: the one that counts is the oldest.
+use komputer_crds::{
+    v1beta1::{KomputerConfig, KomputerConfigStatus},
+    validate::Kind,
+};
+use kube::ResourceExt;
+use serde_json::Value;
+
+use super::{
+    decide::{Declared, Verdict},
+    world::World,
+};
+use crate::conditions::Progress;
+
+/// What is known about a config.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The config that counts instead.
+    pub(super) older: Option<String>,
+    /// What its password's Secret lacks.
+    pub(super) lacking: Option<String>,
+}
+
+impl Declared for KomputerConfig {
+    const KIND: Kind = Kind::Config;
+    type Status = KomputerConfigStatus;
+    type Facts = Facts;
+
+    fn spec(&self) -> serde_json::Result<Value> {
+        serde_json::to_value(&self.spec)
+    }
+
+    fn status(&self) -> Option<&KomputerConfigStatus> {
+        self.status.as_ref()
+    }
+
+    fn look(&self, world: &World) -> Facts {
+        let age = |config: &KomputerConfig| (config.creation_timestamp(), config.uid());
+        let oldest = world.configs.state().into_iter().min_by_key(|config| age(config));
+        let secret = self.spec.redis.password_secret_ref.as_ref();
+        let own = secret.filter(|secret| secret.namespace.as_ref().is_none_or(|namespace| *namespace == world.system));
+        Facts {
+            older: oldest.map(|oldest| oldest.name_any()).filter(|oldest| *oldest != self.name_any()),
+            lacking: own.and_then(|secret| world.lacks(&secret.name, &secret.key)),
+        }
+    }
+
+    fn judge(&self, facts: &Facts) -> Verdict<KomputerConfigStatus> {
+        let (progress, reason, message) = match facts {
+            Facts { older: Some(older), .. } => {
+                let message = format!("KomputerConfig {older} is older and counts alone; delete one of them");
+                (Progress::Stalled, "Conflicted", message)
+            }
+            Facts { lacking: Some(lacking), .. } => {
+                (Progress::Progressing, "DependencyNotReady", format!("spec.redis.passwordSecretRef: {lacking}"))
+            }
+            _ => (Progress::Done, "Available", "It is the config that counts".into()),
+        };
+        Verdict::new(progress, reason, message, KomputerConfigStatus::default())
+    }
+}

@@ -1,0 +1,147 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use komputer_crds::v1beta1::{
+    KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerConfig, KomputerMemory, KomputerOffice,
+    KomputerSchedule, StatusConditions,
+};
+use komputer_events::AgentId;
+use serde_json::{Value, json};
+
+use super::{
+    config, decide,
+    decide::{Declared, Observed},
+    office, template,
+};
+
+fn object<K: Declared>(spec: Value) -> K {
+    let metadata = json!({ "name": "a", "namespace": "team", "uid": "u", "generation": 3 });
+    serde_json::from_value(json!({
+        "apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": metadata, "spec": spec,
+    }))
+    .unwrap()
+}
+
+/// Ready's status and reason, what second condition there is, and what people are told.
+fn standing<K: Declared>(object: K, facts: K::Facts) -> [String; 4] {
+    let observed = Observed {
+        object: Arc::new(object),
+        facts,
+        namespace_is_going: false,
+        written: None,
+        now: Timestamp::UNIX_EPOCH,
+    };
+    let status = decide::decide(&observed).status.unwrap();
+    let conditions = status.conditions();
+    let second = conditions.get(1).map(|second| second.type_.clone()).unwrap_or_default();
+    assert!(conditions.iter().all(|condition| condition.observed_generation == Some(3)));
+    [conditions[0].status.clone(), conditions[0].reason.clone(), second, conditions[0].message.clone()]
+}
+
+#[track_caller]
+fn stands<K: Declared>(object: K, facts: K::Facts, expected: [&str; 4]) {
+    assert_eq!(standing(object, facts), expected);
+}
+
+#[test]
+fn a_template_says_what_its_key_lacks() {
+    let plain = || object::<KomputerAgentTemplate>(json!({}));
+    stands(plain(), template::Facts::default(), ["True", "Available", "", "Agents can be made from it"]);
+    let not_granted = template::Facts { not_granted: Some("other".into()), ..Default::default() };
+    let message =
+        "spec.model.apiKeySecretRef: a Secret of namespace other is not granted; name one of its own namespace";
+    stands(plain(), not_granted, ["False", "ReferenceNotGranted", "Stalled", message]);
+
+    let lacking = template::Facts {
+        lacking: Some("Secret s/claude does not exist; create it with key k".into()),
+        ..Default::default()
+    };
+    let message = "spec.model.apiKeySecretRef: Secret s/claude does not exist; create it with key k";
+    let cluster = object::<KomputerAgentClusterTemplate>(json!({}));
+    stands(cluster, lacking, ["Unknown", "DependencyNotReady", "Reconciling", message]);
+}
+
+#[test]
+fn a_spec_that_admission_would_have_refused_is_stalled_in_the_same_words() {
+    let spec = json!({ "podTemplate": { "spec": { "hostPID": true } } });
+    let message =
+        "spec.podTemplate.spec.hostPID: Forbidden: it lets the agent see and signal the node's processes; remove it";
+    let invalid = object::<KomputerAgentTemplate>(spec);
+    stands(invalid, template::Facts::default(), ["False", "InvalidSpec", "Stalled", message]);
+    let schedule = json!({ "schedule": "61 * * * *", "task": { "instructions": "i" }, "agentRef": { "name": "a" } });
+    let [status, reason, second, message] = standing(object::<KomputerSchedule>(schedule), ());
+    assert_eq!([status.as_str(), reason.as_str(), second.as_str()], ["False", "InvalidSpec", "Stalled"]);
+    assert!(message.starts_with("spec.schedule: Invalid value: \"61 * * * *\""), "{message}");
+}
+
+#[test]
+fn what_is_not_carried_out_yet_keeps_nobody_waiting() {
+    let spec = json!({ "schedule": "0 9 * * *", "task": { "instructions": "i" }, "agentRef": { "name": "a" } });
+    let [status, reason, second, _] = standing(object::<KomputerSchedule>(spec), ());
+    assert_eq!([status, reason, second], ["False", "NotImplemented", "Stalled"]);
+}
+
+#[test]
+fn only_the_oldest_config_counts() {
+    let config = || object::<KomputerConfig>(json!({ "redis": { "address": "r:6379" } }));
+    stands(config(), config::Facts::default(), ["True", "Available", "", "It is the config that counts"]);
+    let younger = config::Facts { older: Some("default".into()), lacking: None };
+    let message = "KomputerConfig default is older and counts alone; delete one of them";
+    stands(config(), younger, ["False", "Conflicted", "Stalled", message]);
+}
+
+#[test]
+fn what_agents_have_says_which_agents() {
+    let agents = [AgentId::new("team", "ada").unwrap(), AgentId::new("other", "bob").unwrap()];
+    let memory = object::<KomputerMemory>(json!({ "content": "c" }));
+    let verdict = memory.judge(&agents.into());
+    assert_eq!(
+        (verdict.status.attached_agents, verdict.status.agent_names),
+        (Some(2), vec!["other/bob".into(), "ada".into()])
+    );
+    let many = (0..100).map(|index| AgentId::new("team", format!("a{index}")).unwrap()).collect();
+    let verdict = memory.judge(&many);
+    assert_eq!((verdict.status.attached_agents, verdict.status.agent_names.len()), (Some(100), 64));
+}
+
+fn agent(name: &str, status: Value) -> Arc<KomputerAgent> {
+    Arc::new(
+        serde_json::from_value(json!({
+            "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerAgent",
+            "metadata": { "name": name, "namespace": "team" }, "spec": {}, "status": status,
+        }))
+        .unwrap(),
+    )
+}
+
+#[test]
+fn an_office_adds_its_agents_up_and_tells_of_one_that_is_stalled() {
+    let office = || object::<KomputerOffice>(json!({ "managerRef": { "name": "boss" } }));
+    let message = "spec.managerRef: KomputerAgent boss does not exist; create it with role Manager";
+    stands(office(), office::Facts::default(), ["Unknown", "DependencyNotReady", "Reconciling", message]);
+
+    let last = |phase: &str| json!({ "uid": "u", "phase": phase, "costUSD": "0.1" });
+    let manager = agent(
+        "boss",
+        json!({ "totalCostUSD": "0.25", "lastTask": last("Running"), "tokens": { "input": 1, "output": 2 } }),
+    );
+    let worker = agent("ada", json!({ "totalCostUSD": "0.5", "lastTask": last("Succeeded") }));
+    let members = BTreeMap::from([("ada".to_owned(), worker)]);
+    let facts = office::Facts { manager: Some(manager.clone()), members };
+    let status = office().judge(&facts).status;
+    let status = serde_json::to_value(status).unwrap();
+    let expected = json!({
+        "phase": "InProgress", "totalAgents": 2, "activeAgents": 1, "completedAgents": 1, "totalCostUSD": "0.7500", "totalTokens": 3,
+        "manager": { "name": "boss", "role": "Worker", "taskPhase": "Running", "totalCostUSD": "0.25" },
+        "members": [{ "name": "ada", "role": "Worker", "taskPhase": "Succeeded", "totalCostUSD": "0.5" }],
+    });
+    assert_eq!(status, expected);
+
+    let stalled = json!({ "conditions": [{
+        "type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": "spec.model is odd", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }] });
+    let members = BTreeMap::from([("ada".to_owned(), agent("ada", stalled))]);
+    let facts = office::Facts { manager: Some(manager), members };
+    let message = "KomputerAgent ada is stalled: spec.model is odd";
+    stands(office(), facts, ["False", "AgentNotReady", "Reconciling", message]);
+}
