@@ -70,6 +70,8 @@ test-devcluster: ## Tests of the cluster itself, in a few minutes.
 .PHONY: generate
 generate: ## Writes the files that are made from the sources.
 	@cargo run -q -p komputer-crds --bin print-crds kustomize/base/crds
+	@cargo run -q -p komputer-crds --bin print-schemas docs/schemas
+	@cargo run -q -p komputer-crds --bin print-reference docs/reference
 
 .PHONY: bench
 bench: ## Measures speed and size, and prints a table.

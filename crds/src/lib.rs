@@ -5,14 +5,17 @@
 //! objects too.
 pub mod convert;
 mod definitions;
+mod json_schema;
+pub mod object_references;
 pub mod recurrence;
-pub mod references;
+pub mod reference;
 mod schema;
 pub mod v1alpha1;
 pub mod v1beta1;
 pub mod validate;
 
 pub use definitions::{DefinitionError, definitions, to_yaml};
+pub use json_schema::json_schemas;
 
 /// The API group of every kind.
 pub const GROUP: &str = "komputer.komputer.ai";

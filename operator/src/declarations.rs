@@ -10,7 +10,7 @@ use futures::{
     future::{BoxFuture, join_all},
 };
 use komputer_crds::{
-    references::Target,
+    object_references::Target,
     v1beta1::{
         KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerBudget, KomputerConfig,
         KomputerConnector, KomputerMemory, KomputerOffice, KomputerSchedule, KomputerSkill, KomputerSquad,

@@ -3,7 +3,7 @@ mod objects;
 mod secrets;
 
 use komputer_crds::{
-    references::{Reference, Target, references},
+    object_references::{Reference, Target, references},
     validate::Kind,
 };
 use kube::Client;

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use komputer_crds::{
-    references::Target,
+    object_references::Target,
     v1beta1::{AttachedStatus, KomputerConnector, KomputerMemory, KomputerSkill},
     validate::Kind,
 };

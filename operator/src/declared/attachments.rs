@@ -4,7 +4,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use komputer_crds::{DEFAULT_TEMPLATE, references::Target, v1beta1::KomputerAgent};
+use komputer_crds::{DEFAULT_TEMPLATE, object_references::Target, v1beta1::KomputerAgent};
 use komputer_events::AgentId;
 use kube::ResourceExt;
 

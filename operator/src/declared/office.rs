@@ -2,7 +2,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use komputer_crds::{
-    references::Target,
+    object_references::Target,
     v1beta1::{
         KomputerAgent, KomputerOffice, KomputerOfficeStatus, OfficeMember, OfficePhase, Role, StatusConditions, Tokens,
     },

@@ -1,6 +1,6 @@
 //! Templates: what agents are made from.
 use komputer_crds::{
-    references::Target,
+    object_references::Target,
     v1beta1::{
         KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerAgentTemplateStatus, NamespacedSecretKeyRef,
         Template,

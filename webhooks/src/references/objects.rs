@@ -7,7 +7,7 @@ use std::{
 
 use futures::{Stream, StreamExt as _, future, future::BoxFuture};
 use komputer_crds::{
-    references::Target,
+    object_references::Target,
     v1beta1::{
         KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerConnector, KomputerMemory,
         KomputerSkill,
