@@ -1,7 +1,7 @@
 //! JSON Schemas of every kind and version, for editors and for checks without a cluster.
 //!
-//! They say what the apiserver says by schema: unknown fields are refused where it would refuse or prune them, `null` is
-//! the same as absent, and a CEL rule about a form is a pattern with the rule's message.
+//! They say what the apiserver says by schema: unknown fields are refused where it would refuse or prune them, and `null`
+//! where server-side apply would. A CEL rule about a form is a pattern with the rule's message.
 use std::collections::BTreeMap;
 
 use k8s_openapi::{
@@ -42,6 +42,7 @@ fn object(mut schema: Value, group: &str, version: &str, kind: &str) -> Value {
     }
     schema["required"] = required;
     tighten(&mut schema);
+    each_optional_field(&mut schema["properties"]["metadata"], &allow_null);
     schema["$schema"] = "http://json-schema.org/draft-07/schema#".into();
     schema
 }
@@ -92,12 +93,25 @@ fn tighten(schema: &mut Value) {
             tighten(below);
         }
     }
-    let required: Vec<Value> = fields.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
-    for (name, field) in fields.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+    for (_, field) in fields.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         tighten(field);
-        if !required.contains(&name.as_str().into()) {
+        if field.get("default").is_some() {
             allow_null(field);
         }
+    }
+}
+
+/// Changes every field that may be absent, and those below it.
+fn each_optional_field(schema: &mut Value, change: &impl Fn(&mut Value)) {
+    let required: Vec<Value> = schema["required"].as_array().cloned().unwrap_or_default();
+    for (name, field) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        each_optional_field(field, change);
+        if !required.contains(&name.as_str().into()) {
+            change(field);
+        }
+    }
+    if let Some(items) = schema.get_mut("items") {
+        each_optional_field(items, change);
     }
 }
 
@@ -126,7 +140,7 @@ fn take_forms(schema: &mut Map<String, Value>) {
     }
 }
 
-/// The apiserver takes `null` for absent where a field may be absent.
+/// The apiserver takes `null` for absent where there is a default, and in metadata.
 fn allow_null(schema: &mut Value) {
     if let Some(type_) = schema.get("type").cloned() {
         let mut types = if let Value::Array(types) = type_ { types } else { vec![type_] };

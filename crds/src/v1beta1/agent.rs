@@ -164,7 +164,7 @@ pub struct KomputerAgentStatus {
 
     /// The model tasks run on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
+    #[schemars(length(max = 253))]
     pub model: Option<String>,
 
     /// The name of its pod, while there is one.

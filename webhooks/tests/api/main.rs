@@ -3,6 +3,7 @@
 
 mod admission;
 mod conversion;
+mod examples;
 mod refused;
 mod system;
 mod trust;
