@@ -24,7 +24,7 @@ const READING: &str = "\
 - A field that is not **required** may be left out, and its description says what that means. Almost nothing is defaulted by the
   apiserver, so what is in Git is what is in the cluster; where something is, the page says so.
 - *What is in italics* is what you are told where a rule is broken.
-- An **immutable** field cannot be changed, added or removed; make a new object instead.
+- An **immutable** field cannot be changed, added or removed; create another object instead.
 - A list that is *merged by* a field takes items from several owners, each under its own key. One that is *replaced as a whole* has one
   owner.
 - `status` is komputer's; what a manifest says there is dropped.
