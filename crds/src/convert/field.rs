@@ -24,8 +24,15 @@ pub(super) enum Form {
     Object(&'static [Field]),
     /// A list of such objects.
     Objects(&'static [Field]),
-    /// By a function of the kind, which is told the object's name.
-    Own(fn(&Value, Version, Option<&str>) -> Option<Value>),
+    /// By a function of the kind.
+    Own(fn(&Value, Version, Identity<'_>) -> Option<Value>),
+}
+
+/// Whose field it is, as far as the object says.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Identity<'a> {
+    pub(super) name: Option<&'a str>,
+    pub(super) namespace: Option<&'a str>,
 }
 
 /// A value that is a word.
@@ -74,30 +81,24 @@ impl Field {
 }
 
 /// Converts `fields` in place and answers what the result cannot say.
-pub(super) fn convert(
-    table: &[Field],
-    fields: &mut Fields,
-    to: Version,
-    kept: &Changes,
-    name: Option<&str>,
-) -> Changes {
+pub(super) fn convert(table: &[Field], fields: &mut Fields, to: Version, kept: &Changes, of: Identity<'_>) -> Changes {
     let shared = table.iter().filter(|field| field.is_shared());
     let shared: Vec<_> = shared.filter_map(|field| fields.remove_entry(field.v1beta1[0])).collect();
     let lost = with_what_is_lost(
         fields,
         kept,
-        |fields| translate(table, fields, to, name),
-        |fields| translate(table, fields, to.other(), name),
+        |fields| translate(table, fields, to, of),
+        |fields| translate(table, fields, to.other(), of),
     );
     fields.extend(shared);
     lost
 }
 
 /// What the table says of `fields`, and nothing else.
-pub(super) fn translate(table: &[Field], fields: &Fields, to: Version, name: Option<&str>) -> Fields {
+pub(super) fn translate(table: &[Field], fields: &Fields, to: Version, of: Identity<'_>) -> Fields {
     let mut result = Fields::new();
     for field in table {
-        let value = get(fields, field.path(to.other())).and_then(|value| field.form.translate(value, to, name));
+        let value = get(fields, field.path(to.other())).and_then(|value| field.form.translate(value, to, of));
         if let Some(value) = value {
             set(&mut result, field.path(to), value);
         }
@@ -107,8 +108,8 @@ pub(super) fn translate(table: &[Field], fields: &Fields, to: Version, name: Opt
 
 impl Form {
     /// The value as `to` says it; nothing where it cannot.
-    fn translate(&self, value: &Value, to: Version, name: Option<&str>) -> Option<Value> {
-        let object = |table, value: &Value| Some(Value::from(translate(table, value.as_object()?, to, name)));
+    fn translate(&self, value: &Value, to: Version, of: Identity<'_>) -> Option<Value> {
+        let object = |table, value: &Value| Some(Value::from(translate(table, value.as_object()?, to, of)));
         match (self, to) {
             (Self::Same, _) => Some(value.clone()),
             (Self::Words(words), Version::V1alpha1) => {
@@ -131,7 +132,7 @@ impl Form {
             (Self::Objects(table), _) => {
                 Some(value.as_array()?.iter().filter_map(|item| object(table, item)).collect())
             }
-            (Self::Own(translate), _) => translate(value, to, name),
+            (Self::Own(translate), _) => translate(value, to, of),
         }
     }
 }

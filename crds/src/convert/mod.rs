@@ -28,6 +28,7 @@ mod status;
 mod template;
 mod version;
 
+use field::Identity;
 use kept::{Changes, Kept};
 use kind::Kind;
 use serde_json::{Map, Value};
@@ -61,9 +62,11 @@ pub fn convert(object: Value, to: Version) -> Result<Value, ConvertError> {
     }
     let mut kept = metadata::take_kept(&mut object, from);
     let mut lost = Kept::default();
-    let name = object.get("metadata").and_then(|metadata| metadata.get("name")?.as_str()).map(String::from);
+    let text = |name: &str| object.get("metadata").and_then(|metadata| Some(metadata.get(name)?.as_str()?.to_owned()));
+    let (name, namespace) = (text("name"), text("namespace"));
+    let of = Identity { name: name.as_deref(), namespace: namespace.as_deref() };
     if let (Some(table), Some(Value::Object(fields))) = (kind.spec, object.get_mut("spec")) {
-        lost.spec = field::convert(table, fields, to, &kept.spec, name.as_deref());
+        lost.spec = field::convert(table, fields, to, &kept.spec, of);
     }
     if let (Some(rules), Some(Value::Object(fields))) = (&kind.status, object.get_mut("status")) {
         kept.status.append(&mut status::take_kept(fields, from));

@@ -2,7 +2,7 @@
 use super::{
     Fields, Version,
     agent::ROLE,
-    field::{self, Field, Form, Word::Text, same},
+    field::{self, Field, Form, Identity, Word::Text, same},
     kind::{Kind, Status},
 };
 
@@ -44,5 +44,5 @@ const MEMBER: [Field; 4] = [
 ];
 
 fn translate(own: &Fields, _: &Fields, to: Version) -> Fields {
-    field::translate(&STATUS, own, to, None)
+    field::translate(&STATUS, own, to, Identity::default())
 }

@@ -3,7 +3,7 @@ use super::{
     Fields, Version,
     agent::{LIFECYCLE, ROLE},
     field::{
-        self, Field, Form,
+        self, Field, Form, Identity,
         Word::{Bool, Number, Text},
         same,
     },
@@ -61,5 +61,5 @@ const STATUS: [Field; 2] = [
 ];
 
 fn translate(own: &Fields, shared: &Fields, to: Version) -> Fields {
-    with_ready_message(field::translate(&STATUS, own, to, None), shared, to)
+    with_ready_message(field::translate(&STATUS, own, to, Identity::default()), shared, to)
 }

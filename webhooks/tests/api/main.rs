@@ -4,6 +4,7 @@
 mod admission;
 mod conversion;
 mod examples;
+mod komputer_ai;
 mod refused;
 mod system;
 mod trust;
