@@ -24,7 +24,7 @@ use komputer_operator::{
     watch::{Change, Watched, guarded_cache},
 };
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, ResourceExt,
     core::DeserializeGuard,
     runtime::{
         reflector::{ObjectRef, Store, store::WriterDropped},
@@ -35,9 +35,15 @@ use kube::{
 use crate::watches::prune;
 
 /// Objects to look at; none while nobody looks.
-pub(crate) struct Wakes<K: Resource>(Arc<Mutex<Option<mpsc::UnboundedSender<ObjectRef<K>>>>>);
+pub(crate) struct Wakes<K: Watched>(Arc<Mutex<Option<Opened<K>>>>);
 
-impl<K: Resource> Clone for Wakes<K> {
+/// Where somebody looks, and at what there is.
+struct Opened<K: Watched> {
+    queue: mpsc::UnboundedSender<ObjectRef<K>>,
+    store: Store<K>,
+}
+
+impl<K: Watched> Clone for Wakes<K> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
@@ -49,20 +55,24 @@ impl<K: Watched> Wakes<K> {
     }
 
     pub(crate) fn wake(&self, object: ObjectRef<K>) {
-        if let Some(queue) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = queue.unbounded_send(object);
+        if let Some(opened) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            let _ = opened.queue.unbounded_send(object);
         }
     }
 
-    fn wake_all(&self, store: &Store<K>) {
-        store.state().iter().for_each(|object| self.wake(ObjectRef::from_obj(object)));
+    pub(crate) fn wake_all(&self) {
+        if let Some(opened) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            for object in opened.store.state() {
+                let _ = opened.queue.unbounded_send(ObjectRef::from_obj(&*object));
+            }
+        }
     }
 
     /// From now on somebody looks: at everything that there is first.
-    fn open(&self, store: &Store<K>) -> mpsc::UnboundedReceiver<ObjectRef<K>> {
+    fn open(&self, store: Store<K>) -> mpsc::UnboundedReceiver<ObjectRef<K>> {
         let (queue, opened) = mpsc::unbounded();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(queue);
-        self.wake_all(store);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Opened { queue, store });
+        self.wake_all();
         opened
     }
 }
@@ -76,16 +86,23 @@ struct Kept<K: Watched> {
 
 impl<K: Declared + Debug> Kept<K> {
     fn start(client: &Client, prune: impl Fn(&mut K) + Send + 'static) -> Self {
+        Self::start_waking(client, prune, |object, wakes| wakes.wake(ObjectRef::from_obj(object)))
+    }
+
+    fn start_waking(
+        client: &Client,
+        prune: impl Fn(&mut K) + Send + 'static,
+        wake: impl Fn(&K, &Wakes<K>) + Send + 'static,
+    ) -> Self {
         let wakes = Wakes::new();
         let woken = wakes.clone();
         let api = Api::<DeserializeGuard<K>>::all(client.clone());
-        let changed = move |object: &K, _| woken.wake(ObjectRef::from_obj(object));
-        let store = guarded_cache(api, watcher::Config::default(), prune, changed);
+        let store = guarded_cache(api, watcher::Config::default(), prune, move |object: &K, _| wake(object, &woken));
         Self { store, wakes }
     }
 
     fn run(self, world: &World, hands: &Hands) -> BoxFuture<'static, ()> {
-        let queue = self.wakes.open(&self.store);
+        let queue = self.wakes.open(self.store.clone());
         Box::pin(controller::run(DeclaredController::<K>::new(world.clone()), hands.clone(), self.store, queue))
     }
 }
@@ -112,7 +129,8 @@ impl Declarations {
             attachments: Arc::default(),
             templates: Wakes::new(),
             cluster_templates: Wakes::new(),
-            configs: Kept::start(client, prune),
+            // Which of them counts depends on all.
+            configs: Kept::start_waking(client, prune, |_, wakes| wakes.wake_all()),
             connectors: Kept::start(client, prune),
             // Nobody here reads what may be a mebibyte of it.
             memories: Kept::start(client, |memory: &mut KomputerMemory| {
@@ -186,9 +204,9 @@ impl Declarations {
     }
 
     /// Wakes what looks at Secrets of the operator's namespace.
-    pub(crate) fn secret_changed(&self, cluster_templates: &Store<KomputerAgentClusterTemplate>) {
-        self.cluster_templates.wake_all(cluster_templates);
-        self.configs.wakes.wake_all(&self.configs.store);
+    pub(crate) fn secret_changed(&self) {
+        self.cluster_templates.wake_all();
+        self.configs.wakes.wake_all();
     }
 
     /// Keeps the statuses of all, until this process does not lead any more.

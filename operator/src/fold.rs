@@ -26,6 +26,14 @@ fn message(text: &str) -> String {
     }
 }
 
+/// The longest name a status shows, in bytes.
+const NAME: usize = 253;
+
+/// A session, where it can be one: agents are hostile, and a status with more would be refused.
+fn session(id: &str) -> Option<String> {
+    Some(id.to_owned()).filter(|id| !id.is_empty() && id.len() <= NAME)
+}
+
 fn add(tokens: &mut Tokens, usage: &TokenUsage) {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     tokens.input = tokens.input.saturating_add(number(usage.input_tokens));

@@ -189,8 +189,8 @@ fn watch_everything_else(
             watcher::Config::default(),
             prune,
             with(wake_all(agents, agent_queue), {
-                let (declarations, cluster_templates) = (declarations.clone(), cluster_templates.clone());
-                move |_| declarations.secret_changed(&cluster_templates)
+                let declarations = declarations.clone();
+                move |_| declarations.secret_changed()
             }),
         ),
         cluster_templates,

@@ -35,7 +35,7 @@ impl Declared for KomputerConfig {
     }
 
     fn look(&self, world: &World) -> Facts {
-        let age = |config: &KomputerConfig| (config.creation_timestamp(), config.uid());
+        let age = |config: &KomputerConfig| (config.creation_timestamp(), config.name_any());
         let oldest = world.configs.state().into_iter().min_by_key(|config| age(config));
         let secret = self.spec.redis.password_secret_ref.as_ref();
         let own = secret.filter(|secret| secret.namespace.as_ref().is_none_or(|namespace| *namespace == world.system));

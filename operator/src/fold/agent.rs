@@ -1,7 +1,7 @@
 use komputer_crds::v1beta1::{KomputerAgent, TaskCounts, Tokens};
 use komputer_events::{Body, Cursor, Event, Money};
 
-use super::{Fold, add, message};
+use super::{Fold, add, message, session};
 
 /// What the events of one agent come to, over all its tasks.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,6 +58,9 @@ impl From<&KomputerAgent> for AgentSummary {
     }
 }
 
+/// The longest uid a status shows, in characters: Kubernetes' own have 36.
+const UID: usize = 64;
+
 impl Fold for AgentSummary {
     fn fold(&mut self, event: &Event) {
         if event.id <= self.cursor {
@@ -72,7 +75,7 @@ impl Fold for AgentSummary {
         let last = match &mut self.last_task {
             Some(last) if last.uid == *uid => last,
             other => other.insert(LastTaskSummary {
-                uid: uid.clone(),
+                uid: uid.chars().take(UID).collect(),
                 phase: "Running".into(),
                 ..LastTaskSummary::default()
             }),
@@ -80,12 +83,12 @@ impl Fold for AgentSummary {
         match &event.body {
             Body::TaskStarted { .. } => last.phase = "Running".into(),
             Body::Text { content } => last.message = Some(message(content)),
-            Body::ToolCall { tool, .. } => last.message = Some(format!("Calling {tool}")),
+            Body::ToolCall { tool, .. } => last.message = Some(message(&format!("Calling {tool}"))),
             Body::Usage { cost_usd, .. } => last.cost = last.cost + *cost_usd,
             Body::TaskCompleted(outcome) => {
                 last.end("Succeeded", &outcome.result);
                 self.tasks.succeeded += 1;
-                self.session_id = Some(outcome.session_id.clone()).filter(|id| !id.is_empty());
+                self.session_id = session(&outcome.session_id);
             }
             Body::TaskCancelled { reason } => {
                 last.end("Cancelled", reason);

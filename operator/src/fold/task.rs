@@ -1,8 +1,8 @@
 use jiff::Timestamp;
 use komputer_crds::v1beta1::{KomputerTask, StatusConditions, TaskPhase, Tokens};
-use komputer_events::{Body, Cursor, Event, Money};
+use komputer_events::{Body, Cursor, Event, Money, limits};
 
-use super::{Fold, add, message};
+use super::{Fold, add, message, session};
 
 /// What the events of one task come to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -68,7 +68,7 @@ impl Fold for TaskSummary {
                 self.started.get_or_insert_with(|| seconds(event.timestamp));
             }
             Body::Text { content } => self.message = Some(message(content)),
-            Body::ToolCall { tool, .. } => self.message = Some(format!("Calling {tool}")),
+            Body::ToolCall { tool, .. } => self.message = Some(message(&format!("Calling {tool}"))),
             Body::Usage { usage, cost_usd, .. } => {
                 self.cost = self.cost + *cost_usd;
                 self.turns += i64::from(usage.output_tokens > 0);
@@ -76,8 +76,8 @@ impl Fold for TaskSummary {
             }
             Body::TaskCompleted(outcome) => {
                 self.end(event, TaskPhase::Succeeded, &outcome.result, None);
-                self.result = Some(outcome.result.clone());
-                self.session_id = Some(outcome.session_id.clone()).filter(|id| !id.is_empty());
+                self.result = Some(limits::cut(&outcome.result, limits::TEXT));
+                self.session_id = session(&outcome.session_id);
             }
             Body::TaskCancelled { reason } => self.end(event, TaskPhase::Cancelled, reason, Some("Cancelled")),
             Body::Error { error, reason } => self.end(event, TaskPhase::Failed, error, Some(reason)),

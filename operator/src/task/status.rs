@@ -36,6 +36,9 @@ fn standing(observed: &Observed) -> (TaskPhase, Standing) {
     let (task, summary) = (&observed.task, &observed.summary);
     let agent = &task.spec.agent_ref.name;
     let row = |progress, reason, message: String| Standing { progress, reason, message };
+    if task.metadata.deletion_timestamp.is_some() {
+        return (summary.phase, row(Progress::Deleting, "Deleting", "The task is being deleted".into()));
+    }
     let never_began = summary.phase == TaskPhase::Pending;
     if never_began && task.spec.cancel == Some(true) {
         let message = "Cancelled before the agent began".into();

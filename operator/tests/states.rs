@@ -1,0 +1,269 @@
+//! The state table, row by row and kind by kind: the real operator, apiserver and Redis; the test plays the kubelet.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::{Child, Command};
+
+use komputer_operator::bootstrap;
+use komputer_tests::{
+    cluster::LightCluster,
+    node::eventually,
+    ports::free_port,
+    redis::{Memory, Redis},
+};
+use kube::{
+    Api, Client,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
+    core::GroupVersionKind,
+};
+use serde_json::{Value, json};
+
+const NAMESPACE: &str = "states";
+const SYSTEM: &str = "komputer-system";
+/// Every redis user of these tests has its name as its password.
+const OPERATOR: &str = "komputer-operator";
+
+/// Kinds, their plurals, and whether they are of the cluster.
+const KINDS: [(&str, &str, bool); 12] = [
+    ("KomputerAgent", "komputeragents", false),
+    ("KomputerAgentClusterTemplate", "komputeragentclustertemplates", true),
+    ("KomputerAgentTemplate", "komputeragenttemplates", false),
+    ("KomputerBudget", "komputerbudgets", false),
+    ("KomputerConfig", "komputerconfigs", true),
+    ("KomputerConnector", "komputerconnectors", false),
+    ("KomputerMemory", "komputermemories", false),
+    ("KomputerOffice", "komputeroffices", false),
+    ("KomputerSchedule", "komputerschedules", false),
+    ("KomputerSkill", "komputerskills", false),
+    ("KomputerSquad", "komputersquads", false),
+    ("KomputerTask", "komputertasks", false),
+];
+
+/// What an object says of itself: Ready's status and reason, and the other condition that is there.
+type Standing = (&'static str, &'static str, &'static str);
+
+const DONE: &str = "";
+const RECONCILING: &str = "Reconciling";
+const STALLED: &str = "Stalled";
+
+/// A row: a kind, the object's name and spec, and how it stands once it has been seen.
+fn rows() -> Vec<(&'static str, &'static str, Value, Standing)> {
+    let hostile = json!({ "spec": { "hostPID": true } });
+    let waits = ("Unknown", "DependencyNotReady", RECONCILING);
+    let invalid = ("False", "InvalidSpec", STALLED);
+    let available = ("True", "Available", DONE);
+    let not_yet = ("False", "NotImplemented", STALLED);
+    let not_granted = ("False", "ReferenceNotGranted", STALLED);
+    let key = json!({ "model": { "apiKeySecretRef": { "name": "nowhere", "key": "k" } } });
+    let mut foreign = key.clone();
+    foreign["model"]["apiKeySecretRef"]["namespace"] = "other".into();
+    let mcp = |url: &str| json!({ "transport": "StreamableHTTP", "url": url });
+    let scheduled =
+        |cron: &str| json!({ "schedule": cron, "task": { "instructions": "i" }, "agentRef": { "name": "starts" } });
+    let redis = json!({ "redis": { "address": "redis:6379" } });
+    vec![
+        ("KomputerAgentTemplate", "plain", json!({}), available),
+        ("KomputerAgentTemplate", "hostile", json!({ "podTemplate": hostile }), invalid),
+        ("KomputerAgentTemplate", "foreign", foreign.clone(), not_granted),
+        ("KomputerAgentClusterTemplate", "plain", json!({}), available),
+        ("KomputerAgentClusterTemplate", "waits", key, waits),
+        ("KomputerAgentClusterTemplate", "hostile", json!({ "podTemplate": hostile }), invalid),
+        ("KomputerAgentClusterTemplate", "foreign", foreign.clone(), not_granted),
+        (
+            "KomputerAgent",
+            "starts",
+            json!({ "templateRef": { "name": "plain" } }),
+            ("Unknown", "Starting", RECONCILING),
+        ),
+        ("KomputerAgent", "waits", json!({ "templateRef": { "name": "nowhere" } }), waits),
+        ("KomputerAgent", "hostile", json!({ "templateRef": { "name": "plain" }, "podTemplate": hostile }), invalid),
+        ("KomputerAgent", "of-hostile", json!({ "templateRef": { "name": "hostile" } }), invalid),
+        ("KomputerAgent", "foreign", json!({ "templateRef": { "name": "foreign" } }), not_granted),
+        ("KomputerAgent", "suspended", json!({ "suspend": true }), ("True", "Suspended", DONE)),
+        ("KomputerAgent", "sleeps", json!({ "lifecycle": { "afterTask": "Sleep" } }), ("True", "Sleeping", DONE)),
+        ("KomputerTask", "waits", json!({ "agentRef": { "name": "nobody" }, "instructions": "i" }), waits),
+        (
+            "KomputerTask",
+            "pending",
+            json!({ "agentRef": { "name": "starts" }, "instructions": "i" }),
+            ("Unknown", "Pending", RECONCILING),
+        ),
+        (
+            "KomputerTask",
+            "cancelled",
+            json!({ "agentRef": { "name": "suspended" }, "instructions": "i", "cancel": true }),
+            ("False", "Cancelled", STALLED),
+        ),
+        ("KomputerConnector", "plain", mcp("https://mcp.example.com"), available),
+        ("KomputerConnector", "invalid", mcp("https://user:word@mcp.example.com"), invalid),
+        ("KomputerMemory", "plain", json!({ "content": "c" }), available),
+        ("KomputerSkill", "plain", json!({ "content": "c", "description": "d" }), available),
+        ("KomputerOffice", "plain", json!({ "managerRef": { "name": "sleeps" } }), ("True", "Open", DONE)),
+        ("KomputerOffice", "waits", json!({ "managerRef": { "name": "nobody" } }), waits),
+        (
+            "KomputerOffice",
+            "troubled",
+            json!({ "managerRef": { "name": "hostile" } }),
+            ("False", "AgentNotReady", RECONCILING),
+        ),
+        ("KomputerConfig", "plain", redis.clone(), available),
+        ("KomputerConfig", "younger", redis, ("False", "Conflicted", STALLED)),
+        ("KomputerBudget", "plain", json!({ "limitUSD": "1", "period": "Day" }), not_yet),
+        ("KomputerBudget", "invalid", json!({ "limitUSD": "1", "period": "Day", "timeZone": "Not/There" }), invalid),
+        ("KomputerSchedule", "plain", scheduled("0 9 * * *"), not_yet),
+        ("KomputerSchedule", "invalid", scheduled("0 25 * * *"), invalid),
+        ("KomputerSquad", "plain", json!({ "members": [{ "name": "starts" }] }), not_yet),
+        (
+            "KomputerSquad",
+            "invalid",
+            json!({ "members": [{ "name": "made", "template": { "podTemplate": hostile } }] }),
+            invalid,
+        ),
+    ]
+}
+
+fn api(client: &Client, kind: &str) -> Api<DynamicObject> {
+    let (_, plural, of_cluster) = KINDS.into_iter().find(|(name, ..)| *name == kind).unwrap();
+    let kind = GroupVersionKind::gvk("komputer.komputer.ai", "v1beta1", kind);
+    let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+    if of_cluster {
+        Api::all_with(client.clone(), &resource)
+    } else {
+        Api::namespaced_with(client.clone(), NAMESPACE, &resource)
+    }
+}
+
+async fn apply(client: &Client, kind: &str, name: &str, spec: &Value) {
+    let object = json!({
+        "apiVersion": "komputer.komputer.ai/v1beta1", "kind": kind,
+        "metadata": { "name": name, "finalizers": ["example.com/hold"] }, "spec": spec,
+    });
+    api(client, kind).patch(name, &PatchParams::apply("test"), &Patch::Apply(&object)).await.unwrap();
+}
+
+/// How the object stands, where its status is of its newest generation; all its conditions have to be of that.
+fn standing(object: &DynamicObject) -> Option<(String, String, String)> {
+    let status = &object.data["status"];
+    if status["observedGeneration"].as_i64() != object.metadata.generation {
+        return None;
+    }
+    let conditions = status["conditions"].as_array()?;
+    assert!(conditions.iter().all(|condition| condition["observedGeneration"] == status["observedGeneration"]));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let ready = conditions.iter().find(|condition| condition["type"] == "Ready")?;
+    let others: Vec<_> = conditions.iter().filter(|condition| condition["type"] != "Ready").collect();
+    assert!(others.len() <= 1 && others.iter().all(|other| other["status"] == "True"), "{conditions:?}");
+    assert!(!text(&ready["message"]).is_empty());
+    let other = others.first().map(|other| text(&other["type"])).unwrap_or_default();
+    Some((text(&ready["status"]), text(&ready["reason"]), other))
+}
+
+async fn stands(client: &Client, kind: &str, name: &str, expected: Standing) {
+    let expected = (expected.0.to_owned(), expected.1.to_owned(), expected.2.to_owned());
+    eventually(&format!("{kind} {name} to stand as {expected:?}"), || async {
+        let object = api(client, kind).get(name).await?;
+        match standing(&object) {
+            Some(standing) if standing == expected => Ok(Some(())),
+            _ => Err(anyhow::anyhow!("it says {}", object.data["status"])),
+        }
+    })
+    .await
+    .unwrap();
+}
+
+struct Operator(Child);
+
+impl Operator {
+    fn start(cluster: &LightCluster, redis: &Redis) -> Self {
+        let health = format!("127.0.0.1:{}", free_port());
+        let program = Command::new(env!("CARGO_BIN_EXE_komputer-operator"))
+            .args(["--agent-image", "localhost/komputer-agent:dev", "--health-listen", &health])
+            .args(["--redis-address", &redis.address().to_string(), "--namespace", SYSTEM])
+            .env("KUBECONFIG", cluster.kubeconfig())
+            .spawn();
+        Self(program.expect("the operator"))
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+fn prepare() -> (LightCluster, Redis) {
+    let cluster = LightCluster::start("states").expect("a cluster");
+    let definitions = serde_json::to_value(komputer_crds::definitions().unwrap()).unwrap();
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": definitions }).to_string();
+    cluster.kubectl(&["apply", "--server-side", "-f", "-"], &list).unwrap();
+    cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], "").unwrap();
+    for namespace in [NAMESPACE, SYSTEM] {
+        cluster.kubectl(&["create", "namespace", namespace], "").unwrap();
+    }
+    let acl = bootstrap::users(OPERATOR, "komputer-api");
+    let password = format!("--from-literal=operator-password={OPERATOR}");
+    cluster.kubectl(&["create", "secret", "generic", "komputer-redis", "-n", SYSTEM, &password], "").unwrap();
+    (cluster, Redis::start(&acl, Memory::Lost).expect("a Redis"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_row_of_the_state_table_holds_for_every_kind() {
+    let (cluster, redis) = prepare();
+    let client = cluster.client().await.unwrap();
+    let rows = rows();
+    assert!(KINDS.iter().all(|(kind, ..)| rows.iter().any(|row| row.0 == *kind)));
+
+    // Unseen.
+    for (kind, name, spec, _) in &rows {
+        apply(&client, kind, name, spec).await;
+        let status = &api(&client, kind).get(name).await.unwrap().data["status"];
+        assert_eq!((&status["observedGeneration"], status.get("conditions")), (&json!(-1), None), "{kind} {name}");
+    }
+
+    // Seen: progressing, waiting, retrying, stalled, done.
+    let operator = Operator::start(&cluster, &redis);
+    for (kind, name, _, expected) in &rows {
+        stands(&client, kind, name, *expected).await;
+    }
+
+    // A pod that is ready makes its agent ready.
+    let ready = json!({ "status": {
+        "phase": "Running", "podIP": "127.0.0.1", "conditions": [{ "type": "Ready", "status": "True" }],
+    } });
+    let pods = Api::<k8s_openapi::api::core::v1::Pod>::namespaced(client.clone(), NAMESPACE);
+    let agents = api(&client, "KomputerAgent");
+    let merge = PatchParams::default();
+    let tasks = api(&client, "KomputerTask");
+    tasks.patch("pending", &merge, &Patch::Merge(json!({ "spec": { "cancel": true } }))).await.unwrap();
+    stands(&client, "KomputerTask", "pending", ("False", "Cancelled", STALLED)).await;
+    pods.patch_status("starts", &merge, &Patch::Merge(&ready)).await.unwrap();
+    stands(&client, "KomputerAgent", "starts", ("True", "Idle", DONE)).await;
+
+    // What is suspended or stalled is of the newest generation too, and a change clears it.
+    agents.patch("suspended", &merge, &Patch::Merge(json!({ "spec": { "systemPrompt": "s" } }))).await.unwrap();
+    stands(&client, "KomputerAgent", "suspended", ("True", "Suspended", DONE)).await;
+    agents.patch("hostile", &merge, &Patch::Merge(json!({ "spec": { "model": "m" } }))).await.unwrap();
+    stands(&client, "KomputerAgent", "hostile", ("False", "InvalidSpec", STALLED)).await;
+    agents.patch("hostile", &merge, &Patch::Merge(json!({ "spec": { "podTemplate": null } }))).await.unwrap();
+    stands(&client, "KomputerAgent", "hostile", ("Unknown", "Starting", RECONCILING)).await;
+    stands(&client, "KomputerOffice", "troubled", ("True", "Open", DONE)).await;
+    // What was waited for comes.
+    apply(&client, "KomputerAgentTemplate", "nowhere", &json!({})).await;
+    stands(&client, "KomputerAgent", "waits", ("Unknown", "Starting", RECONCILING)).await;
+    cluster.kubectl(&["create", "secret", "generic", "nowhere", "-n", SYSTEM, "--from-literal=k=v"], "").unwrap();
+    stands(&client, "KomputerAgentClusterTemplate", "waits", ("True", "Available", DONE)).await;
+
+    // What counted goes.
+    let nobody = Patch::Merge(json!({ "metadata": { "finalizers": null } }));
+    api(&client, "KomputerConfig").patch("plain", &merge, &nobody).await.unwrap();
+    api(&client, "KomputerConfig").delete("plain", &DeleteParams::default()).await.unwrap();
+    stands(&client, "KomputerConfig", "younger", ("True", "Available", DONE)).await;
+
+    // Deleting, held by somebody's finalizer.
+    for (kind, ..) in KINDS {
+        let (_, name, ..) = rows.iter().rfind(|row| row.0 == kind).unwrap();
+        api(&client, kind).delete(name, &DeleteParams::default()).await.unwrap();
+        stands(&client, kind, name, ("False", "Deleting", RECONCILING)).await;
+    }
+    drop(operator);
+}
