@@ -93,7 +93,7 @@ fn field(path: &str, name: &str, schema: &JSONSchemaProps, parent: &JSONSchemaPr
         default: schema.default.as_ref().map(|default| default.0.clone()),
         merge: merge(schema),
         description,
-        words: with_unexplained(words, schema),
+        words: with_unexplained(words, schema).into_iter().chain(words_of_parts(schema)).collect(),
         rules: rules.messages().map(ToOwned::to_owned).collect(),
     }
 }
@@ -120,6 +120,13 @@ fn explained(description: &str) -> (String, Vec<(String, String)>) {
     let (text, words) = description.split_once("\n\nPossible enum values:\n").unwrap_or((description, ""));
     let words = words.lines().filter_map(|line| line.trim().strip_prefix("- `\"")?.split_once("\"`: "));
     (text.into(), words.map(|(word, meaning)| (word.into(), meaning.into())).collect())
+}
+
+/// The words that the items of a list or the values of a map may be.
+fn words_of_parts(schema: &JSONSchemaProps) -> Vec<(String, String)> {
+    let Some(part) = items(schema).or_else(|| values(schema)) else { return Vec::new() };
+    let (_, words) = explained(part.description.as_deref().unwrap_or_default());
+    with_unexplained(words, part)
 }
 
 fn with_unexplained(mut words: Vec<(String, String)>, schema: &JSONSchemaProps) -> Vec<(String, String)> {
@@ -159,19 +166,20 @@ mod tests {
         let rule = |rule: &str, path: &str| json!([{ "rule": rule, "message": rule, "fieldPath": path }]);
         let item = json!({ "type": "object", "description": "One.", "properties": { "a": word }, "oneOf": [{ "required": ["a"] }, { "required": ["b"] }] });
         let frozen = json!({ "type": "object", "properties": { "items": { "type": "array", "items": item, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["a"] } }, "x-kubernetes-validations": rule("self == oldSelf", "") });
-        let schema = json!({ "type": "object", "description": "All.", "properties": { "z": word, "frozen": frozen }, "required": ["z"], "x-kubernetes-validations": rule("self.z != ''", ".z") });
+        let schema = json!({ "type": "object", "description": "All.", "properties": { "z": word, "frozen": frozen, "many": { "type": "array", "items": word } }, "required": ["z"], "x-kubernetes-validations": rule("self.z != ''", ".z") });
         let found = objects("spec", &serde_json::from_value(schema).unwrap());
 
         let paths: Vec<_> = found.iter().map(|object| object.path.as_str()).collect();
         assert_eq!(paths, ["spec", "spec.frozen", "spec.frozen.items[]"]);
         let names: Vec<_> = found[0].fields.iter().map(|field| field.name.as_str()).collect();
-        assert_eq!(names, ["z", "frozen"], "what is required comes first");
+        assert_eq!(names, ["z", "frozen", "many"], "what is required comes first");
         let z = &found[0].fields[0];
         assert_eq!(
             (z.description.as_str(), z.mutability, z.rules.as_slice()),
             ("A word.", Mutability::Free, &["self.z != ''".to_owned()][..])
         );
         assert_eq!(z.words, [("A".to_owned(), "Ah.".to_owned()), ("B".to_owned(), String::new())]);
+        assert!(found[0].fields[0].words.iter().eq(&found[0].fields[2].words), "words of items are told with the list");
         let items = &found[1].fields[0];
         assert_eq!(
             (items.section.as_deref(), items.merge.as_deref()),
