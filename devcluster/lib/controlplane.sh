@@ -50,4 +50,7 @@ start_scheduler() {
   start kube-scheduler "$(program kube)" kube-scheduler --kubeconfig="$RUN/etc/kube-scheduler.kubeconfig" --leader-elect=false --secure-port=0
 }
 
-kubectl() { NO_PROXY=$API_ADDRESS "$(program kube)" kubectl --kubeconfig "$RUN/kubeconfig" "$@"; }
+# What it remembers of a server is the cluster's own: the next one on the same port has other kinds.
+kubectl() {
+  NO_PROXY=$API_ADDRESS "$(program kube)" kubectl --kubeconfig "$RUN/kubeconfig" --cache-dir "$DATA/kubectl" "$@"
+}
