@@ -1,0 +1,41 @@
+//! The repository's files, and what kustomize makes of them.
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde::Deserialize as _;
+use serde_json::Value;
+
+/// A file or directory of the repository.
+pub fn path(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(relative)
+}
+
+/// The text of a file of the repository.
+#[track_caller]
+pub fn text(relative: &str) -> String {
+    std::fs::read_to_string(path(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
+}
+
+/// Every document of a YAML text.
+#[track_caller]
+pub fn documents(yaml: &str) -> Vec<Value> {
+    let documents = serde_yaml::Deserializer::from_str(yaml).map(|document| Value::deserialize(document).unwrap());
+    documents.filter(|document| !document.is_null()).collect()
+}
+
+/// The objects that `kubectl kustomize` makes of a directory of the repository.
+#[track_caller]
+pub fn kustomize(relative: &str) -> Vec<Value> {
+    let output = Command::new(path("devcluster/bin/kubectl")).arg("kustomize").arg(path(relative)).output().unwrap();
+    assert!(output.status.success(), "{relative}: {}", String::from_utf8_lossy(&output.stderr));
+    documents(&String::from_utf8(output.stdout).unwrap())
+}
+
+/// The one of `objects` with that kind and name.
+#[track_caller]
+pub fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let found = objects.iter().find(|object| object["kind"] == kind && object["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("there is no {kind} {name}"))
+}

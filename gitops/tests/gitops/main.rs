@@ -1,0 +1,9 @@
+//! What GitOps tools are given: `kustomize/components` and `examples/gitops`, by those tools' own code and a real apiserver.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod argo_layout;
+mod files;
+mod health;
+mod judge;
+mod kinds;
+mod states;
