@@ -25,11 +25,23 @@ impl LightCluster {
     /// # Errors
     /// It does not start; the message has the last lines of its logs.
     pub fn start(name: &str) -> anyhow::Result<Self> {
+        Self::up(name, &[])
+    }
+
+    /// Starts one whose kube-controller-manager runs too: it aggregates roles, checks policies, and collects garbage.
+    ///
+    /// # Errors
+    /// As [`LightCluster::start`].
+    pub fn start_with_controllers(name: &str) -> anyhow::Result<Self> {
+        Self::up(name, &["--controller-manager"])
+    }
+
+    fn up(name: &str, options: &[&str]) -> anyhow::Result<Self> {
         rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
         let name = format!("{name}-{}", std::process::id());
         // Made first, so that what has started is stopped where the rest fails.
         let mut cluster = Self { kubeconfig: PathBuf::new(), name };
-        succeed(cluster.devcluster("up").arg("--light"))?;
+        succeed(cluster.devcluster("up").arg("--light").args(options))?;
         let path = succeed(&mut cluster.devcluster("kubeconfig"))?;
         cluster.kubeconfig = path.trim().into();
         Ok(cluster)

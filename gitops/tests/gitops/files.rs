@@ -28,8 +28,26 @@ pub fn documents(yaml: &str) -> Vec<Value> {
 /// The objects that `kubectl kustomize` makes of a directory of the repository.
 #[track_caller]
 pub fn kustomize(relative: &str) -> Vec<Value> {
-    let output = Command::new(path("devcluster/bin/kubectl")).arg("kustomize").arg(path(relative)).output().unwrap();
-    assert!(output.status.success(), "{relative}: {}", String::from_utf8_lossy(&output.stderr));
+    build(&path(relative))
+}
+
+/// The objects that `kubectl kustomize` makes of a user's kustomization, in which `REPOSITORY` is this repository. Its
+/// other files are given by name.
+#[track_caller]
+pub fn kustomize_of_user(kustomization: &str, files: &[(&str, &str)]) -> Vec<Value> {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let depth = directory.path().canonicalize().unwrap().components().count() - 1;
+    let repository = format!("{}{}", "../".repeat(depth), &path("").canonicalize().unwrap().to_str().unwrap()[1..]);
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("kustomization.yaml", &kustomization.replace("REPOSITORY", &repository));
+    files.iter().for_each(|(name, text)| write(name, text));
+    build(directory.path())
+}
+
+#[track_caller]
+fn build(directory: &Path) -> Vec<Value> {
+    let output = Command::new(path("devcluster/bin/kubectl")).arg("kustomize").arg(directory).output().unwrap();
+    assert!(output.status.success(), "{}: {}", directory.display(), String::from_utf8_lossy(&output.stderr));
     documents(&String::from_utf8(output.stdout).unwrap())
 }
 

@@ -6,4 +6,5 @@ mod files;
 mod health;
 mod judge;
 mod kinds;
+mod policies;
 mod states;

@@ -4,7 +4,9 @@
 mod admission;
 mod conversion;
 mod examples;
+mod health;
 mod komputer_ai;
+mod policies;
 mod refused;
 mod system;
 mod trust;
