@@ -103,7 +103,7 @@ async fn bring_about(client: &Client, name: &str, state: &State, kind: &Kind) ->
     if state.deleting {
         objects.delete(name, &DeleteParams::default()).await.unwrap();
     }
-    if !matches!(state.observed, Observed::Never | Observed::Nothing) {
+    if state.observed != Observed::Never {
         let generation = objects.get(name).await.unwrap().metadata.generation.unwrap();
         let status = Patch::Merge(json!({ "status": state.status(generation) }));
         objects.patch_status(name, &PatchParams::default(), &status).await.unwrap();
@@ -152,7 +152,6 @@ fn the_document_shows_the_table() {
             Observed::Current => "the generation",
             Observed::Before => "an older one",
             Observed::Never => "-1",
-            Observed::Nothing => "none",
         };
         let [ready, reconciling, stalled] = ["Ready", "Reconciling", "Stalled"].map(condition);
         let State { situation, kstatus, argo, flux, .. } = state;

@@ -39,8 +39,6 @@ pub enum Observed {
     Before,
     /// -1, as the schema says it.
     Never,
-    /// The kind has no status.
-    Nothing,
 }
 
 /// Every row.
@@ -51,8 +49,7 @@ pub fn states() -> Vec<State> {
 impl State {
     /// Whether objects of that kind come into this situation.
     pub fn concerns(&self, kind: &Kind) -> bool {
-        let has_status = self.observed != Observed::Nothing;
-        kind.has_status() == has_status && (!self.suspend || kind.suspends_by().is_some())
+        kind.has_status() && (!self.suspend || kind.suspends_by().is_some())
     }
 
     /// The status of an object of that generation, as the operator writes it.
@@ -60,7 +57,7 @@ impl State {
         let observed = match self.observed {
             Observed::Current => generation,
             Observed::Before => generation - 1,
-            Observed::Never | Observed::Nothing => -1,
+            Observed::Never => -1,
         };
         let mut status = json!({ "observedGeneration": observed });
         if self.observed != Observed::Never {
@@ -108,13 +105,10 @@ impl State {
             metadata["deletionTimestamp"] = "2026-01-02T00:00:00Z".into();
             metadata["finalizers"] = json!([FINALIZER]);
         }
-        let mut object = json!({
+        json!({
             "apiVersion": kind.api_version(), "kind": kind.name, "metadata": metadata, "spec": self.spec(kind),
-        });
-        if self.observed != Observed::Nothing {
-            object["status"] = self.status(generation);
-        }
-        object
+            "status": self.status(generation),
+        })
     }
 }
 

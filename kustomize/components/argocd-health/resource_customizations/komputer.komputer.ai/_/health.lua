@@ -6,11 +6,7 @@ end
 if obj.metadata.deletionTimestamp ~= nil then
   return health("Progressing", "Is being deleted")
 end
--- A kind that has a status has one from the moment an object exists, which says that nobody has seen it.
-if obj.status == nil then
-  return health("Healthy", obj.kind .. " has no status: it is there, and that is all")
-end
-if obj.status.observedGeneration ~= obj.metadata.generation then
+if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
   return health("Progressing", "Waits for the operator to see generation " .. obj.metadata.generation)
 end
 
