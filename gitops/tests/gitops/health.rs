@@ -24,8 +24,8 @@ use crate::{
 /// Every situation of every kind that comes into it.
 fn cases() -> Vec<(State, Kind)> {
     let states = states();
-    let of_kind = |kind: Kind| states.clone().into_iter().map(move |state| (state, kind.clone()));
-    kinds().into_iter().flat_map(of_kind).filter(|(state, kind)| state.concerns(kind)).collect()
+    let of_kind = |kind: &Kind| states.iter().map(|state| (state.clone(), kind.clone())).collect::<Vec<_>>();
+    kinds().iter().flat_map(of_kind).filter(|(state, kind)| state.concerns(kind)).collect()
 }
 
 /// What the tools say other than the table.

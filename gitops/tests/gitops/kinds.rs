@@ -1,4 +1,6 @@
 //! The kinds there are, as their definitions say it, so that a new kind is tested without a change here.
+use std::sync::LazyLock;
+
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
@@ -40,9 +42,10 @@ impl Kind {
 }
 
 /// Every version of every kind.
-pub fn kinds() -> Vec<Kind> {
-    let definitions = komputer_crds::definitions().unwrap();
-    definitions.iter().flat_map(versions).collect()
+pub fn kinds() -> &'static [Kind] {
+    static KINDS: LazyLock<Vec<Kind>> =
+        LazyLock::new(|| komputer_crds::definitions().unwrap().iter().flat_map(versions).collect());
+    &KINDS
 }
 
 fn versions(definition: &CustomResourceDefinition) -> Vec<Kind> {

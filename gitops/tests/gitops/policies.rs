@@ -145,7 +145,7 @@ async fn attempt(client: &Client, case: &Case, name: &str) -> Result<(), String>
 }
 
 async fn create(client: &Client, object: &Value, name: &str, dry_run: bool) -> kube::Result<DynamicObject> {
-    let resource = kinds().into_iter().find(|kind| kind.name == object["kind"] && kind.stored).unwrap().resource();
+    let resource = kinds().iter().find(|kind| kind.name == object["kind"] && kind.stored).unwrap().resource();
     let object = DynamicObject::new(name, &resource).data(json!({ "spec": object["spec"] }));
     api(client, &json!({ "kind": resource.kind }))
         .create(&PostParams { dry_run, ..PostParams::default() }, &object)
@@ -153,7 +153,7 @@ async fn create(client: &Client, object: &Value, name: &str, dry_run: bool) -> k
 }
 
 fn api(client: &Client, object: &Value) -> Api<DynamicObject> {
-    let kind = kinds().into_iter().find(|kind| kind.name == object["kind"] && kind.stored).unwrap();
+    let kind = kinds().iter().find(|kind| kind.name == object["kind"] && kind.stored).unwrap();
     if kind.namespaced {
         Api::namespaced_with(client.clone(), NAMESPACE, &kind.resource())
     } else {

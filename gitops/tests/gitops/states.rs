@@ -90,8 +90,8 @@ impl State {
     /// An object of `kind` in this situation, as the apiserver would return it.
     pub fn object(&self, kind: &Kind) -> Value {
         if !kind.stored {
-            let stored = kinds().into_iter().find(|other| other.name == kind.name && other.stored).unwrap();
-            return convert(self.object(&stored), Version::of(&kind.api_version()).unwrap()).unwrap();
+            let stored = kinds().iter().find(|other| other.name == kind.name && other.stored).unwrap();
+            return convert(self.object(stored), Version::of(&kind.api_version()).unwrap()).unwrap();
         }
         let generation = 2;
         let mut metadata = json!({
