@@ -111,10 +111,12 @@ number=$(cat "$(run_dir test-a)/index")
 down test-a
 expect_nothing_left test-a "$number"
 
-step "light clusters in parallel, with and without controllers"
+step "light clusters in parallel, with and without controllers, and with Flux"
 up test-c --light & first=$!
-up test-d --light --controller-manager
+up test-d --light --controller-manager --flux
 wait $first
+in_cluster test-d apply -f "$HERE/test/kustomization.yaml" >/dev/null
+in_cluster test-d wait --for=condition=Ready=False kustomization/without-a-source --timeout=30s >/dev/null
 for name in "${LIGHT[@]}"; do in_cluster "$name" create namespace test >/dev/null; done
 in_cluster test-d delete namespace test --timeout=30s >/dev/null
 for name in "${LIGHT[@]}"; do down "$name"; expect_nothing_left "$name"; done

@@ -15,10 +15,10 @@ linker_flags() { # program
   echo -n " -X $package.gitTreeState=clean -X $package.buildDate=1970-01-01T00:00:00Z"
 }
 
-# The path of a program (kube or coredns) in the cache, built or not.
+# The path of a program (kube, coredns or flux) in the cache, built or not.
 program() {
   local key
-  key=$({ cat "$HERE/$1"/go.mod "$HERE/$1"/go.sum "$HERE/$1"/*.go; echo "$GO_FLAGS $(linker_flags "$1")"; } | sha256sum | cut -c1-16)
+  key=$({ (shopt -s nullglob; cat "$HERE/$1"/{go.mod,go.sum} "$HERE/$1"/*.go); echo "$GO_FLAGS $(linker_flags "$1")"; } | sha256sum | cut -c1-16)
   echo "$CACHE/$key/$1"
 }
 
@@ -29,11 +29,16 @@ client() {
   exec "$kube" kubectl "$@"
 }
 
-# build [light]
-build() {
+# What is compiled: a main of ours, or the one that go.mod names as a tool.
+main_package() { # program
+  if [[ -e $HERE/$1/main.go ]]; then echo .; else sed -n 's/^tool //p' "$HERE/$1/go.mod"; fi
+}
+
+build() { # light or nothing, flux or nothing
   install_light_packages
   build_program kube "Kubernetes $(module_version k8s.io/kubernetes kube)" "about 6 minutes on two idle cores"
-  [[ ${1:-} != light ]] || return 0
+  [[ -z $2 ]] || build_flux
+  [[ -z $1 ]] || return 0
   install_node_packages
   build_program coredns "CoreDNS $(module_version github.com/coredns/coredns coredns)" "about 1 minute"
   build_base_images
@@ -51,7 +56,7 @@ build_program_locked() { # target program title duration
   [[ ! -x $target ]] || return 0
   mkdir -p "$(dirname "$target")"
   with_progress "building $3, $4" "${target%/*}.log" \
-    env -C "$HERE/$program" CGO_ENABLED=0 go build -trimpath -ldflags "$(linker_flags "$program")" -o "$target.partial" .
+    env -C "$HERE/$program" CGO_ENABLED=0 go build -trimpath -ldflags "$(linker_flags "$program")" -o "$target.partial" "$(main_package "$program")"
   mv "$target.partial" "$target"
   find "$CACHE" -mindepth 2 -maxdepth 2 -name "$program" -mtime +30 -delete
   rm -f "${target%/*}.log"

@@ -11,13 +11,14 @@ require_cluster() {
   fi
 }
 
-up_light() { # manager
-  local manager=$1
+up_light() { # manager flux
+  local manager=$1 flux=$2
   if revive light; then
     if [[ -n $manager && ! -e $RUN/commands/kube-controller-manager ]]; then start_controller_manager; fi
+    add_flux "$flux"
     return
   fi
-  build light
+  build light "$flux"
   down
   SECONDS=0
   claim light
@@ -25,17 +26,19 @@ up_light() { # manager
   start_apiserver
   wait_for_apiserver
   if [[ -n $manager ]]; then start_controller_manager; fi
+  add_flux "$flux"
   announce
 }
 
-up_full() { # internet archives
-  local internet=$1; shift
+up_full() { # internet flux archives
+  local internet=$1 flux=$2; shift 2
   [[ $EUID -eq 0 ]] || fail "a full cluster needs root for its namespaces; --light does not"
   if revive ''; then
     load_image "$@"
+    add_flux "$flux"
     return
   fi
-  build
+  build '' "$flux"
   if [[ -n $internet ]]; then install_missing slirp4netns=slirp4netns; fi
   fill_image_store "$(base_images)" "$@"
   down
@@ -63,7 +66,14 @@ up_full() { # internet archives
   wait_until 60 node_ready || fail "the node is not Ready after 60 s"
   # Pods are refused until their namespace has its ServiceAccount.
   wait_until 60 has_service_account || fail "the namespace default has no ServiceAccount after 60 s"
+  add_flux "$flux"
   announce
+}
+
+add_flux() { # flux
+  [[ -n $1 && ! -e $RUN/commands/kustomize-controller ]] || return 0
+  build_flux
+  start_flux
 }
 
 # Succeeds where the cluster is there already; what has died of it is started again.
