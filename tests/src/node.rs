@@ -1,5 +1,5 @@
 //! A whole node with komputer installed, as `make test-e2e` starts it.
-use std::{process::Stdio, time::Duration};
+use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use k8s_openapi::api::{
@@ -91,10 +91,7 @@ impl Node {
     /// # Errors
     /// kubectl cannot be run.
     pub async fn try_kubectl(&self, arguments: &[&str], input: &str) -> anyhow::Result<Ended> {
-        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../devcluster/devcluster");
-        let cluster = std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "e2e".into());
-        let mut child = Command::new(program)
-            .args(["kubectl", "--name", &cluster])
+        let mut child = devcluster("kubectl")
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -107,6 +104,15 @@ impl Node {
         let output = child.wait_with_output().await?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         Ok(Ended { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) })
+    }
+
+    /// The file that a program of the node writes its log to.
+    ///
+    /// # Errors
+    /// The node cannot be asked.
+    pub async fn log(&self, program: &str) -> anyhow::Result<PathBuf> {
+        let output = devcluster("run-dir").output().await?;
+        Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()).join(format!("log/{program}.log")))
     }
 
     /// The address of one of komputer's services, reached through its ClusterIP.
@@ -168,6 +174,13 @@ impl Node {
         let selector = ListParams::default().labels(&format!("app.kubernetes.io/name={part}"));
         Ok(pods.list(&selector).await?.iter().map(ResourceExt::name_any).collect())
     }
+}
+
+/// A command of the node that the suite runs on.
+fn devcluster(command: &str) -> Command {
+    let mut devcluster = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../devcluster/devcluster"));
+    devcluster.args([command, "--name", &std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "e2e".into())]);
+    devcluster
 }
 
 /// How a program ended.

@@ -1,5 +1,5 @@
 //! A settled cluster is silent: nobody of ours writes, whatever the number of agents.
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -42,7 +42,7 @@ async fn a_hundred_settled_agents_cost_no_write() -> anyhow::Result<()> {
             break;
         }
     }
-    let audit = audit_log().await?;
+    let audit = node.log("audit").await?;
     // Progress is written every five seconds at most; after ten there is none left.
     tokio::time::sleep(Duration::from_secs(10)).await;
     let start = std::fs::metadata(&audit)?.len();
@@ -63,11 +63,4 @@ fn write_of_ours(line: &str) -> Option<String> {
     let ours = user.starts_with("system:serviceaccount:komputer-system:komputer-");
     (ours && resource != "leases")
         .then(|| format!("{user} {} {resource} {}", entry["verb"], entry["objectRef"]["name"]))
-}
-
-async fn audit_log() -> anyhow::Result<PathBuf> {
-    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../devcluster/devcluster");
-    let cluster = std::env::var("CLUSTER_NAME").unwrap_or_else(|_| "e2e".into());
-    let output = tokio::process::Command::new(program).args(["run-dir", "--name", &cluster]).output().await?;
-    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()).join("log/audit.log"))
 }
