@@ -63,6 +63,10 @@ test-api: ## Tests against etcd and kube-apiserver alone.
 test-e2e: ## Tests on a whole node.
 	@scripts/test e2e
 
+.PHONY: test-gitops
+test-gitops: ## Those of them that Flux carries out, on a node of their own.
+	@scripts/test gitops
+
 .PHONY: test-devcluster
 test-devcluster: ## Tests of the cluster itself, in a few minutes.
 	@devcluster/test.sh
