@@ -138,7 +138,7 @@ fn argo_cd_gets_a_script_for_every_kind_and_keeps_what_it_has() {
         let key = format!("resource.customizations.health.{}_{}", komputer_crds::GROUP, kind.name);
         assert!(data[&key] == script, "kustomize/components/argocd-health lacks {key}; add it");
     }
-    let objects = kustomize("gitops/tests/gitops/argocd-health");
+    let objects = kustomize("gitops/tests/kit/argocd-health");
     let data = &find(&objects, "ConfigMap", "argocd-cm")["data"];
     assert_eq!(data["resource.customizations"], "example.com/Widget: {health.lua: 'return {status = \"Healthy\"}'}\n");
 }

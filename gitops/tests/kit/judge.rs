@@ -42,7 +42,7 @@ impl Judge {
         let argo = kustomize("examples/gitops/argocd/argo-cd");
         let scripts = find(&argo, "ConfigMap", "argocd-cm")["data"].as_object().unwrap();
         let script = scripts.values().next().unwrap().as_str().unwrap().to_owned();
-        let flux = kustomize("gitops/tests/gitops/flux-health");
+        let flux = kustomize("gitops/tests/kit/flux-health");
         let expressions = flux[0]["spec"]["healthCheckExprs"][0].clone();
         Self { script, expressions }
     }

@@ -56,7 +56,7 @@ async fn each_policy_alone_refuses_what_it_is_for_and_nothing_else() {
     let policies = policies();
     assert_eq!(policies.len(), 5, "{policies:?}");
     for policy in policies {
-        let suite: Suite = serde_yaml::from_str(&text(&format!("gitops/tests/gitops/policies/{policy}.yaml"))).unwrap();
+        let suite: Suite = serde_yaml::from_str(&text(&format!("gitops/tests/kit/policies/{policy}.yaml"))).unwrap();
         try_policy(&cluster, &client, &policy, &suite).await;
     }
 }
