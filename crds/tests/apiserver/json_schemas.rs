@@ -100,7 +100,14 @@ fn corpus() -> BTreeMap<String, Value> {
     let wrong = manifests("webhooks/tests/api/refused").into_iter().map(|(_, object)| object);
     let mutants = right.iter().flat_map(mutants).collect::<Vec<_>>();
     let all = right.iter().cloned().chain(wrong).chain(mutants).enumerate();
-    all.map(|(number, object)| (format!("object-{number}"), object)).collect()
+    // All are sent to one namespace.
+    let without_namespace = |mut object: Value| {
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("namespace");
+        }
+        object
+    };
+    all.map(|(number, object)| (format!("object-{number}"), without_namespace(object))).collect()
 }
 
 fn mutants(object: &Value) -> Vec<Value> {
