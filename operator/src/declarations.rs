@@ -144,7 +144,8 @@ impl Declarations {
             offices: Kept::start(client, prune),
             budgets: Kept::start(client, prune),
             schedules: Kept::start(client, prune),
-            squads: Kept::start(client, prune),
+            // Whose member an agent is depends on all.
+            squads: Kept::start_waking(client, prune, |_, wakes| wakes.wake_all()),
         }
     }
 
@@ -167,10 +168,16 @@ impl Declarations {
         self.configs.store.clone()
     }
 
-    /// Wakes what an agent that has changed uses, has ceased to use, or belongs to.
-    pub(crate) fn agent_changed(&self, agent: &KomputerAgent, change: Change) {
+    pub(crate) fn squads(&self) -> Store<KomputerSquad> {
+        self.squads.store.clone()
+    }
+
+    /// Wakes what an agent that has changed uses, has ceased to use, or belongs to; answers the agents above it, where it
+    /// has another manager than before.
+    pub(crate) fn agent_changed(&self, agent: &KomputerAgent, change: Change) -> Vec<AgentId> {
         let namespace = agent.namespace().unwrap_or_default();
-        let Ok(id) = AgentId::new(&namespace, agent.name_any()) else { return };
+        let Ok(id) = AgentId::new(&namespace, agent.name_any()) else { return Vec::new() };
+        let before = self.attachments.managers(&id);
         let used = match change {
             Change::Applied => attachments_of(agent),
             Change::Deleted => BTreeSet::new(),
@@ -193,6 +200,8 @@ impl Declarations {
         if let Some(manager) = &agent.spec.manager_ref {
             self.wake_offices(&namespace, &manager.name);
         }
+        let after = self.attachments.managers(&id);
+        if before == after { Vec::new() } else { [before, after].concat() }
     }
 
     fn wake_offices(&self, namespace: &str, manager: &str) {

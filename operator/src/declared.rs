@@ -6,6 +6,7 @@ mod config;
 mod decide;
 mod not_yet;
 mod office;
+mod squad;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -111,7 +111,9 @@ fn watch_agents(
             });
         }
         let _ = queue.unbounded_send(ObjectRef::from_obj(agent));
-        declarations.agent_changed(agent, change);
+        for above in declarations.agent_changed(agent, change) {
+            let _ = queue.unbounded_send(ObjectRef::new(above.name()).within(above.namespace()));
+        }
     })
 }
 

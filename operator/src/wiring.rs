@@ -74,6 +74,7 @@ async fn lead(
     let agent_controller = AgentController {
         inbox: inbox.clone(),
         index: index.clone(),
+        attachments: watches.declarations.attachments.clone(),
         settings: Arc::new(settings(arguments)),
         master: installation.master,
         caches: caches.clone(),
@@ -84,6 +85,7 @@ async fn lead(
         attachments: watches.declarations.attachments.clone(),
         templates: caches.templates.clone(),
         configs: watches.declarations.configs(),
+        squads: watches.declarations.squads(),
         namespaces: caches.namespaces.clone(),
         secrets: caches.secrets.clone(),
         system: arguments.namespace.clone(),

@@ -78,6 +78,18 @@ fn rows() -> Vec<(&'static str, &'static str, Value, Standing)> {
         ("KomputerAgent", "hostile", json!({ "templateRef": { "name": "plain" }, "podTemplate": hostile }), invalid),
         ("KomputerAgent", "of-hostile", json!({ "templateRef": { "name": "hostile" } }), invalid),
         ("KomputerAgent", "foreign", json!({ "templateRef": { "name": "foreign" } }), not_granted),
+        (
+            "KomputerAgent",
+            "circle-a",
+            json!({ "managerRef": { "name": "circle-b" } }),
+            ("False", "ReferenceCycle", STALLED),
+        ),
+        (
+            "KomputerAgent",
+            "circle-b",
+            json!({ "managerRef": { "name": "circle-a" } }),
+            ("False", "ReferenceCycle", STALLED),
+        ),
         ("KomputerAgent", "suspended", json!({ "suspend": true }), ("True", "Suspended", DONE)),
         ("KomputerAgent", "sleeps", json!({ "lifecycle": { "afterTask": "Sleep" } }), ("True", "Sleeping", DONE)),
         ("KomputerTask", "waits", json!({ "agentRef": { "name": "nobody" }, "instructions": "i" }), waits),
@@ -112,6 +124,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value, Standing)> {
         ("KomputerSchedule", "plain", scheduled("0 9 * * *"), not_yet),
         ("KomputerSchedule", "invalid", scheduled("0 25 * * *"), invalid),
         ("KomputerSquad", "plain", json!({ "members": [{ "name": "starts" }] }), not_yet),
+        ("KomputerSquad", "younger", json!({ "members": [{ "name": "starts" }] }), ("False", "Conflicted", STALLED)),
         (
             "KomputerSquad",
             "invalid",

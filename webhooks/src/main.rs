@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use clap::Parser;
 use komputer_telemetry::{Health, Registry};
 use komputer_webhooks::{
-    Metrics, Objects, References,
+    Metrics, Objects, References, Relations,
     certificates::{Keeper, Lifetimes, Settings, Target},
     routes,
     tls::{HotCertificate, Limits, serve, server_config},
@@ -59,7 +59,8 @@ async fn main() -> anyhow::Result<()> {
     let trusted = health.check("certificates");
     let keeper = Keeper::new(client.clone(), certificates(&arguments)?, served.clone(), trusted, metrics.clone());
     let (objects, watching_objects) = Objects::watch(&client);
-    let routes = routes(Arc::new(References::new(client, objects, &arguments.namespace)), metrics);
+    let (relations, watching_relations) = Relations::watch(&client);
+    let routes = routes(Arc::new(References::new(client, objects, relations, &arguments.namespace)), metrics);
     let listener = TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another address with --listen", arguments.listen))?;
@@ -78,6 +79,7 @@ async fn main() -> anyhow::Result<()> {
         result = endpoints => result.context("health and metrics are not served"),
         ended = tokio::spawn(keeper.run()) => bail!("the certificates are not kept any more: {ended:?}"),
         ended = tokio::spawn(watching_objects) => bail!("objects are not watched any more: {ended:?}"),
+        ended = tokio::spawn(watching_relations) => bail!("managers and squads are not watched any more: {ended:?}"),
     }
 }
 

@@ -1,20 +1,23 @@
 //! What an object refers to and is not there: a warning, never a refusal, because Git applies in any order.
 mod objects;
+mod relations;
 mod secrets;
 
 use komputer_crds::{
     object_references::{Reference, Target, references},
-    validate::Kind,
+    validate::{Cause, Kind},
 };
 use kube::Client;
 use serde_json::Value;
 
 pub use objects::Objects;
+pub use relations::Relations;
 use secrets::Secrets;
 
 /// Looks up what objects refer to.
 pub struct References {
     objects: Objects,
+    relations: Relations,
     secrets: Secrets,
     /// Where Secrets are that an object without a namespace names.
     system: String,
@@ -22,8 +25,32 @@ pub struct References {
 
 impl References {
     /// With the objects that are known, and Secrets asked of the apiserver. `system` is komputer's own namespace.
-    pub fn new(client: Client, objects: Objects, system: &str) -> Self {
-        Self { objects, secrets: Secrets::new(client), system: system.into() }
+    pub fn new(client: Client, objects: Objects, relations: Relations, system: &str) -> Self {
+        Self { objects, relations, secrets: Secrets::new(client), system: system.into() }
+    }
+
+    /// What is wrong with what an object refers to: an agent cannot be above itself.
+    pub(crate) fn causes(&self, kind: Kind, namespace: &str, name: &str, object: &Value) -> Vec<Cause> {
+        let manager = object.pointer("/spec/managerRef/name").and_then(Value::as_str).filter(|_| kind == Kind::Agent);
+        let circle = manager.and_then(|manager| self.relations.circle(namespace, name, manager));
+        let cause = |circle: Vec<String>| {
+            let why = format!("{} is a circle; name another manager in one of them, or remove it", circle.join(" → "));
+            Cause::forbidden("spec.managerRef", why)
+        };
+        circle.map(cause).into_iter().collect()
+    }
+
+    /// A warning for each member that another squad has too: one of the two gives way, and Git may move it in any order.
+    pub(crate) fn shared(&self, kind: Kind, namespace: &str, name: &str, object: &Value) -> Vec<String> {
+        let members = object.pointer("/spec/members").and_then(Value::as_array).filter(|_| kind == Kind::Squad);
+        let members = members.into_iter().flatten().enumerate().filter_map(|(index, member)| {
+            let member = member.get("name")?.as_str()?;
+            let other = self.relations.other_squad(namespace, name, member)?;
+            Some(cut(&format!(
+                "spec.members[{index}]: {member} is in KomputerSquad {other} too; the older squad keeps it"
+            )))
+        });
+        members.collect()
     }
 
     /// A warning for each reference to something that is known not to be there.
@@ -50,6 +77,13 @@ impl References {
 
 /// Longer ones may be cut on their way.
 const MAX_WARNING: usize = 120;
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(MAX_WARNING) {
+        Some(_) => text.chars().take(MAX_WARNING - 1).chain(['…']).collect(),
+        None => text.to_owned(),
+    }
+}
 
 /// Says where what is missing, cut so that the whole fits.
 fn warning(reference: &Reference, own: &str) -> String {

@@ -21,8 +21,8 @@ use kube::{
 
 use super::{AgentPod, decide::decide, template::Resolved};
 use crate::{
-    controller::Controller, fold::AgentSummary, inbox::Inbox, keys::MasterKey, plan::Plan, settings::Settings,
-    task::TaskIndex,
+    controller::Controller, declared::Attachments, fold::AgentSummary, inbox::Inbox, keys::MasterKey, plan::Plan,
+    settings::Settings, task::TaskIndex,
 };
 
 /// Keeps agents' pods, workspaces and statuses, and hands them their tasks.
@@ -33,6 +33,8 @@ pub struct AgentController {
     pub inbox: Arc<Inbox>,
     /// Which tasks are whose.
     pub index: Arc<TaskIndex>,
+    /// Which agents are whose manager.
+    pub attachments: Arc<Attachments>,
     /// The installation's settings.
     pub settings: Arc<Settings>,
     /// What secrets are derived from.
@@ -95,6 +97,8 @@ pub struct Observed {
     pub agent: Arc<KomputerAgent>,
     /// Its template, where there is one of that name.
     pub template: Option<Resolved>,
+    /// The managers above it, the nearest first; where they go in a circle, the last is there twice.
+    pub managers: Vec<AgentId>,
     /// Its pod, or one of its name that another object owns.
     pub pod: Option<Arc<AgentPod>>,
     /// Its workspace, or one of its name that another object owns.
@@ -142,6 +146,7 @@ impl Controller for AgentController {
             .and_then(|id| self.inbox.agent(&id, agent.metadata.uid.as_deref().unwrap_or_default()))
             .filter(|arrived| arrived.cursor >= kept.cursor);
         Observed {
+            managers: AgentId::new(&namespace, &name).map(|id| self.attachments.managers(&id)).unwrap_or_default(),
             template: self.template(&agent, &namespace),
             pod: self.caches.pods.get(&ObjectRef::new(&name).within(&namespace)),
             volume: self.caches.volumes.get(&ObjectRef::new(&name).within(&namespace)),

@@ -17,6 +17,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Situation {
     Invalid(String),
+    ManagesItself(Vec<String>),
     WaitsForTemplate(String),
     WaitsForKey { namespace: String, secret: NamespacedSecretKeyRef },
     KeyNotGranted(NamespacedSecretKeyRef),
@@ -34,7 +35,7 @@ pub(super) enum Situation {
 impl Situation {
     fn phase(&self) -> AgentPhase {
         match self {
-            Self::Invalid(_) | Self::KeyNotGranted(_) => AgentPhase::Failed,
+            Self::Invalid(_) | Self::ManagesItself(_) | Self::KeyNotGranted(_) => AgentPhase::Failed,
             Self::WaitsForTemplate(_)
             | Self::WaitsForKey { .. }
             | Self::WaitsForSecret(_)
@@ -54,6 +55,14 @@ impl Situation {
         let dependency = |message| row(Progress::Progressing, "DependencyNotReady", message);
         match self {
             Self::Invalid(causes) => row(Progress::Stalled, "InvalidSpec", causes.clone()),
+            Self::ManagesItself(circle) => row(
+                Progress::Stalled,
+                "ReferenceCycle",
+                format!(
+                    "spec.managerRef: {} is a circle; name another manager in one of them, or remove it",
+                    circle.join(" → ")
+                ),
+            ),
             Self::WaitsForTemplate(name) => dependency(format!(
                 "There is no KomputerAgentTemplate {name} in namespace {} and no KomputerAgentClusterTemplate {name}; \
                  create one or change spec.templateRef.name",

@@ -76,6 +76,22 @@ impl Attachments {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).agents.get(attachment).cloned().unwrap_or_default()
     }
 
+    /// The agent's manager, that one's manager and so on, up to the first that has none or is there a second time.
+    pub fn managers(&self, agent: &AgentId) -> Vec<AgentId> {
+        let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let manager = |agent: &AgentId| {
+            let used = index.of.get(agent)?.iter().find(|used| used.target == Target::Agent)?;
+            AgentId::new(&used.namespace, &used.name).ok()
+        };
+        let (mut chain, mut next) = (Vec::new(), manager(agent));
+        while let Some(found) = next {
+            let again = found == *agent || chain.contains(&found);
+            next = if again { None } else { manager(&found) };
+            chain.push(found);
+        }
+        chain
+    }
+
     /// How many agents name a template so, in each namespace.
     pub fn template_users(&self, name: &str) -> Vec<(String, usize)> {
         let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,6 +105,21 @@ mod tests {
     use komputer_crds::v1beta1::{AgentRef, KomputerAgentSpec, NamespacedRef};
 
     use super::*;
+
+    #[test]
+    fn managers_are_followed_once_around() {
+        let (index, id) = (Attachments::default(), |name: &str| AgentId::new("team", name).unwrap());
+        let manages = |agent: &str, manager: &str| {
+            let used = Attachment { target: Target::Agent, namespace: "team".into(), name: manager.into() };
+            index.update(&id(agent), [used].into());
+        };
+        manages("a", "b");
+        assert_eq!(index.managers(&id("a")), [id("b")]);
+        manages("b", "c");
+        manages("c", "b");
+        assert_eq!(index.managers(&id("a")), [id("b"), id("c"), id("b")]);
+        assert_eq!(index.managers(&id("b")), [id("c"), id("b")]);
+    }
 
     #[test]
     fn what_an_agent_begins_and_ceases_to_use_is_told() {

@@ -1,9 +1,6 @@
 //! Kinds that are declared and judged, and not carried out yet. Their status says so, so that nobody waits for them.
 use komputer_crds::{
-    v1beta1::{
-        KomputerBudget, KomputerBudgetStatus, KomputerSchedule, KomputerScheduleStatus, KomputerSquad,
-        KomputerSquadStatus,
-    },
+    v1beta1::{KomputerBudget, KomputerBudgetStatus, KomputerSchedule, KomputerScheduleStatus},
     validate::Kind,
 };
 use serde_json::Value;
@@ -49,10 +46,4 @@ not_yet!(
     Kind::Schedule,
     KomputerScheduleStatus,
     "This version of komputer does not run schedules; create KomputerTasks meanwhile"
-);
-not_yet!(
-    KomputerSquad,
-    Kind::Squad,
-    KomputerSquadStatus,
-    "This version of komputer does not run squads; its agents run each in a pod of its own"
 );

@@ -19,14 +19,18 @@ pub(super) async fn answer(
     if is_going(&request) {
         return Ok((Answer::allowed(request.uid, Vec::new()), "allowed"));
     }
-    let causes = match &request.old_object {
+    let mut causes = match &request.old_object {
         Value::Null => causes(kind, &request.object),
         old => causes_of_change(kind, old, &request.object),
     };
+    if request.old_object.pointer("/spec/managerRef") != request.object.pointer("/spec/managerRef") {
+        causes.extend(references.causes(kind, &request.namespace, &request.name, &request.object));
+    }
     if !causes.is_empty() {
         return Ok((Answer::denied(request.uid, kind, &request.name, &causes), "denied"));
     }
     let mut warnings = references.missing(kind, &request.namespace, &request.object).await;
+    warnings.extend(references.shared(kind, &request.namespace, &request.name, &request.object));
     warnings.extend(promoted(&request).then(|| PROMOTED.to_owned()));
     Ok((Answer::allowed(request.uid, warnings), "allowed"))
 }

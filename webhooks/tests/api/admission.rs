@@ -82,3 +82,28 @@ fn namespaces_that_komputer_needs_to_start_are_not_asked_for() {
         system.kubectl(&["create", "--dry-run=server", "-f", "-"], &agent(namespace, "a", odd.clone()));
     }
 }
+
+#[test]
+fn nobody_comes_above_itself_and_a_member_of_two_squads_is_told() {
+    let system = system();
+    system.kubectl(&["create", "namespace", "relations"], "");
+    let managed = |name: &str, manager: &str| agent("relations", name, json!({ "managerRef": { "name": manager } }));
+    system.kubectl(&["create", "-f", "-"], &managed("a", "b"));
+    system.kubectl(&["create", "-f", "-"], &managed("b", "c"));
+    crate::system::wait_for("the circle to be refused", || {
+        let ended = system.cluster.try_kubectl(&["create", "--dry-run=server", "-f", "-"], &managed("c", "a")).unwrap();
+        ended.stderr.contains("spec.managerRef: Forbidden: c → a → b → c is a circle; name another manager")
+    });
+
+    let squad = |name: &str| {
+        let metadata = json!({ "name": name, "namespace": "relations" });
+        let spec = json!({ "members": [{ "name": "a" }] });
+        json!({ "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerSquad", "metadata": metadata, "spec": spec })
+            .to_string()
+    };
+    system.kubectl(&["create", "-f", "-"], &squad("first"));
+    crate::system::wait_for("a warning of the member of two squads", || {
+        let ended = system.cluster.try_kubectl(&["create", "--dry-run=server", "-f", "-"], &squad("second")).unwrap();
+        ended.stderr == "Warning: spec.members[0]: a is in KomputerSquad first too; the older squad keeps it\n"
+    });
+}

@@ -7,6 +7,7 @@ use komputer_crds::v1beta1::{
     AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle,
     NamespacedSecretKeyRef, PodTemplate, StatusConditions, Template,
 };
+use komputer_events::AgentId;
 use kube::{Resource, core::PartialObjectMeta};
 
 use super::*;
@@ -25,6 +26,7 @@ fn world() -> Observed {
     Observed {
         agent: Arc::new(agent),
         template: Some(Resolved { template: Template::default(), key: ModelKey::Copied(Sensitive::new("k")) }),
+        managers: vec![],
         pod: None,
         volume: None,
         namespace_is_prepared: true,
@@ -164,6 +166,17 @@ fn what_is_missing_is_named() {
     let plan = decide(&observed);
     assert_eq!(kinds(&plan), ["Secret"], "our own Secret is the one we can bring back");
     assert!(standing(&plan).2.contains("secret \"github\" not found"));
+}
+
+#[test]
+fn an_agent_above_itself_is_stalled_and_one_below_a_circle_is_not() {
+    let above = |names: &[&str]| names.iter().map(|name| AgentId::new("team", *name).unwrap()).collect();
+    let mut observed = Observed { managers: above(&["bob", "eve", "ada"]), ..world() };
+    let plan = decide(&observed);
+    assert_eq!((kinds(&plan), standing(&plan).1.as_str()), (vec![], "ReferenceCycle"));
+    assert!(standing(&plan).2.starts_with("spec.managerRef: ada → bob → eve → ada is a circle; name another manager"));
+    observed.managers = above(&["bob", "eve", "bob"]);
+    assert_eq!(standing(&decide(&observed)).1, "Starting");
 }
 
 #[test]
