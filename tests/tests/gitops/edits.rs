@@ -1,11 +1,12 @@
 //! An edit is applied once, and then there is nothing left to apply.
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use komputer_crds::v1beta1::KomputerAgent;
 use komputer_tests::{
     agents::{agent, ready},
     flux::Repository,
     node::Node,
 };
+use serde_json::json;
 
 use crate::drift::nothing_drifts;
 
@@ -18,11 +19,12 @@ async fn an_edit_is_applied_once_and_nothing_drifts() -> anyhow::Result<()> {
     let repository = Repository::create(&node, &namespace, "fleet").await?;
     repository.write("ada.yaml", agent(&namespace, "ada", "<<text: one>>"))?;
     repository.write("bob.yaml", agent(&namespace, "bob", "<<text: here>>"))?;
-    repository.write(
-        "v1alpha1.yaml",
-        UPSTREAMS.replace("name: hello-world", &format!("name: old\n  namespace: {namespace}")),
-    )?;
-    let kustomization = repository.kustomization("agents", serde_json::json!({})).await?;
+    let old = |greeting: &str| {
+        let named = UPSTREAMS.replace("name: hello-world", &format!("name: old\n  namespace: {namespace}"));
+        named.replace("Greet the reader", greeting)
+    };
+    repository.write("old.yaml", old("Greet the reader"))?;
+    let kustomization = repository.kustomization("agents", json!({})).await?;
     kustomization.applied(&repository.commit().await?).await?;
     for name in ["ada", "bob", "old"] {
         node.ended_task(&namespace, name).await?;
@@ -31,12 +33,7 @@ async fn an_edit_is_applied_once_and_nothing_drifts() -> anyhow::Result<()> {
 
     let applied = kustomization.applications().await?.len();
     repository.write("ada.yaml", agent(&namespace, "ada", "<<text: two>>"))?;
-    repository.write(
-        "v1alpha1.yaml",
-        UPSTREAMS
-            .replace("name: hello-world", &format!("name: old\n  namespace: {namespace}"))
-            .replace("Greet the reader", "Greet both readers"),
-    )?;
+    repository.write("old.yaml", old("Greet both readers"))?;
     kustomization.applied(&repository.commit().await?).await?;
     let second = |agent: &KomputerAgent| {
         agent.status.as_ref().is_some_and(|status| status.tasks.succeeded == 2)
@@ -48,7 +45,7 @@ async fn an_edit_is_applied_once_and_nothing_drifts() -> anyhow::Result<()> {
     }
 
     let applications = kustomization.applications().await?.split_off(applied);
-    let [application] = &applications[..] else { anyhow::bail!("one commit was applied as {applications:?}") };
+    let [application] = &applications[..] else { bail!("one commit was applied as {applications:?}") };
     for (name, expected) in [("ada", "configured"), ("bob", "unchanged"), ("old", "configured")] {
         let action = application.get(&format!("KomputerAgent/{namespace}/{name}")).context("not applied")?;
         ensure!(action == expected, "{name} is {action}");

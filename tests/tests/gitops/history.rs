@@ -53,9 +53,7 @@ impl History {
         // Watches may be behind, so what is missing yet is waited for; what Flux told too early stays too early.
         eventually("the watches to tell of everything", || async {
             let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-            let own = versions.iter().filter(|object| named(object) == format!("Kustomization/{kustomization}"));
-            let told = own.filter(|object| is_ready(object, revision)).map(written).min();
-            let told = told.context("the Kustomization is not Ready")?;
+            let told = told(&versions, kustomization, revision).context("the Kustomization is not Ready")?;
             for name in objects {
                 let own = versions.iter().filter(|object| named(object) == *name);
                 let before: Vec<_> = own.filter(|object| written(object) < told).collect();
@@ -68,6 +66,30 @@ impl History {
         })
         .await
     }
+
+    /// That the Kustomization `first` was Ready at `revision` before `second` applied anything.
+    ///
+    /// # Errors
+    /// It was not.
+    pub async fn went_before(&self, first: &str, revision: &str, second: &str) -> anyhow::Result<()> {
+        eventually(&format!("the watches to tell that {second} comes after {first}"), || async {
+            let versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = versions.iter().filter(|object| named(object) == format!("Kustomization/{second}"));
+            let began =
+                own.filter(|object| object.data["status"]["lastAttemptedRevision"].is_string()).map(written).min();
+            let (told, began) =
+                (told(&versions, first, revision).context(first.to_owned())?, began.context(second.to_owned())?);
+            ensure!(told < began, "{second} was applied before {first} was Ready");
+            Ok(Some(()))
+        })
+        .await
+    }
+}
+
+/// When the Kustomization was Ready at `revision` for the first time.
+fn told(versions: &[DynamicObject], kustomization: &str, revision: &str) -> Option<u64> {
+    let own = versions.iter().filter(|object| named(object) == format!("Kustomization/{kustomization}"));
+    own.filter(|object| is_ready(object, revision)).map(written).min()
 }
 
 /// When an object's version was written: the apiserver counts all writes together.

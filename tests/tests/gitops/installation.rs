@@ -1,4 +1,6 @@
 //! Komputer from nothing, by Flux alone, as examples/gitops/flux has it; and away again.
+use std::fs;
+
 use anyhow::ensure;
 use komputer_crds::v1beta1::TaskPhase;
 use komputer_tests::{
@@ -39,8 +41,8 @@ async fn komputer_is_installed_and_removed_by_flux_alone() -> anyhow::Result<()>
     system.applied(&source).await?;
     template.applied(&revision).await?;
     agents.applied(&revision).await?;
-    history.was_ready_first(&["Kustomization/komputer".into()], "komputer-template", &revision).await?;
-    history.was_ready_first(&["Kustomization/komputer-template".into()], "agents", &revision).await?;
+    history.went_before("komputer", &source, "komputer-template").await?;
+    history.went_before("komputer-template", &revision, "agents").await?;
 
     let report = node.task_in(AGENTS, "first-report", TaskPhase::Succeeded).await?;
     ensure!(report.spec.instructions.contains("this cluster, production."), "{}", report.spec.instructions);
@@ -50,9 +52,13 @@ async fn komputer_is_installed_and_removed_by_flux_alone() -> anyhow::Result<()>
         nothing_drifts(&node, AGENTS, kustomization).await?;
     }
 
-    fleet.write("clusters/test/kustomization.yaml", json!({ "kind": "Kustomization", "resources": [] }))?;
+    fleet.remove("clusters/production/apps.yaml")?;
+    let production = fs::read_to_string(format!("{PRODUCTION}/kustomization.yaml"))?;
+    fleet.write("clusters/production/kustomization.yaml", production.replace("  - apps.yaml\n", ""))?;
     root.applied(&fleet.commit().await?).await?;
     node.without_namespace(AGENTS).await?;
+    fleet.write("clusters/test/kustomization.yaml", json!({ "kind": "Kustomization", "resources": [] }))?;
+    root.applied(&fleet.commit().await?).await?;
     node.without_namespace(SYSTEM).await?;
     let left = "crds,clusterroles,clusterrolebindings,validatingwebhookconfigurations";
     let left = node.kubectl(&["get", left, "-o", "name"], "").await?;
