@@ -2,6 +2,7 @@
 pub mod agents;
 pub mod cluster;
 pub mod flux;
+pub mod kustomize;
 pub mod node;
 pub mod ports;
 pub mod record;

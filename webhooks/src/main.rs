@@ -2,11 +2,11 @@
 use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use komputer_telemetry::{Health, Registry};
 use komputer_webhooks::{
     Metrics, Objects, References, Relations,
-    certificates::{Keeper, Lifetimes, Settings, Target},
+    certificates::{Followed, Follower, Keeper, Lifetimes, Settings, Target},
     routes,
     tls::{HotCertificate, Limits, serve, server_config},
 };
@@ -21,6 +21,17 @@ use tokio::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const PROGRAM: &str = "komputer-webhooks";
+/// How often certificates are looked at while nothing changes.
+const TICK: Duration = Duration::from_mins(5);
+
+/// Who keeps the certificate.
+#[derive(Clone, Copy, ValueEnum)]
+enum Certificates {
+    /// This program, which makes and renews it and writes every caBundle.
+    Own,
+    /// Somebody else, like cert-manager, who keeps it in a Secret and writes every caBundle.
+    Secret,
+}
 
 /// Conversion and admission webhooks of komputer.
 #[derive(Parser)]
@@ -38,6 +49,15 @@ struct Arguments {
     /// The Service's name.
     #[arg(long, env = "KOMPUTER_WEBHOOKS_SERVICE", default_value = PROGRAM)]
     service: String,
+    /// The ValidatingWebhookConfiguration's name.
+    #[arg(long, env = "KOMPUTER_WEBHOOKS_CONFIGURATION", default_value = PROGRAM)]
+    configuration: String,
+    /// Who keeps the certificate.
+    #[arg(long, env = "KOMPUTER_WEBHOOKS_CERTIFICATES", value_enum, default_value = "own")]
+    certificates: Certificates,
+    /// The Secret that somebody else keeps it in, as tls.crt and tls.key.
+    #[arg(long, env = "KOMPUTER_WEBHOOKS_SECRET", default_value = "komputer-webhooks-tls")]
+    secret: String,
     /// More host names or addresses for the certificate, where the apiserver calls by URL.
     #[arg(long = "host", env = "KOMPUTER_WEBHOOKS_HOSTS", value_delimiter = ',')]
     hosts: Vec<String>,
@@ -57,7 +77,17 @@ async fn main() -> anyhow::Result<()> {
 
     let served = Arc::new(HotCertificate::default());
     let trusted = health.check("certificates");
-    let keeper = Keeper::new(client.clone(), certificates(&arguments)?, served.clone(), trusted, metrics.clone());
+    let keeping = match arguments.certificates {
+        Certificates::Own => {
+            let keeper = Keeper::new(client.clone(), own(&arguments)?, served.clone(), trusted, metrics.clone());
+            tokio::spawn(keeper.run())
+        }
+        Certificates::Secret => {
+            let follower =
+                Follower::new(client.clone(), followed(&arguments)?, served.clone(), trusted, metrics.clone());
+            tokio::spawn(follower.run())
+        }
+    };
     let (objects, watching_objects) = Objects::watch(&client);
     let (relations, watching_relations) = Relations::watch(&client);
     let routes = routes(Arc::new(References::new(client, objects, relations, &arguments.namespace)), metrics);
@@ -77,25 +107,44 @@ async fn main() -> anyhow::Result<()> {
     tokio::select! {
         () = serve(listener, server_config(served)?, routes, Limits::default(), stop) => Ok(()),
         result = endpoints => result.context("health and metrics are not served"),
-        ended = tokio::spawn(keeper.run()) => bail!("the certificates are not kept any more: {ended:?}"),
+        ended = keeping => bail!("the certificates are not kept any more: {ended:?}"),
         ended = tokio::spawn(watching_objects) => bail!("objects are not watched any more: {ended:?}"),
         ended = tokio::spawn(watching_relations) => bail!("managers and squads are not watched any more: {ended:?}"),
     }
 }
 
-fn certificates(arguments: &Arguments) -> anyhow::Result<Settings> {
-    let Arguments { namespace, service, hosts, .. } = arguments;
+fn own(arguments: &Arguments) -> anyhow::Result<Settings> {
+    Ok(Settings {
+        namespace: arguments.namespace.clone(),
+        names: names(arguments),
+        targets: targets(arguments)?,
+        lifetimes: Lifetimes::default(),
+        tick: TICK,
+    })
+}
+
+fn followed(arguments: &Arguments) -> anyhow::Result<Followed> {
+    Ok(Followed {
+        namespace: arguments.namespace.clone(),
+        secret: arguments.secret.clone(),
+        names: names(arguments),
+        targets: targets(arguments)?,
+        tick: TICK,
+    })
+}
+
+/// The names, and addresses, that the apiserver calls.
+fn names(Arguments { namespace, service, hosts, .. }: &Arguments) -> Vec<String> {
     let names = [format!("{service}.{namespace}.svc"), format!("{service}.{namespace}"), service.clone()];
+    names.into_iter().chain(hosts.iter().cloned()).collect()
+}
+
+/// The objects that tell the apiserver whom to trust.
+fn targets(arguments: &Arguments) -> anyhow::Result<Vec<Target>> {
     let definitions = komputer_crds::definitions()?.into_iter();
     let converted = definitions.filter(|definition| definition.spec.conversion.is_some());
     let definitions = converted.map(|definition| Target::Definition(definition.name_any()));
-    Ok(Settings {
-        namespace: namespace.clone(),
-        names: names.into_iter().chain(hosts.iter().cloned()).collect(),
-        targets: definitions.chain([Target::Configuration(PROGRAM.into())]).collect(),
-        lifetimes: Lifetimes::default(),
-        tick: Duration::from_mins(5),
-    })
+    Ok(definitions.chain([Target::Configuration(arguments.configuration.clone())]).collect())
 }
 
 /// Completes when the process is told to stop.

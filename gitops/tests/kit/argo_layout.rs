@@ -1,11 +1,12 @@
 //! The script as Argo CD's own repository wants it: `health_test.yaml` and `testdata` beside it.
 use std::{collections::BTreeSet, fs};
 
+use komputer_tests::kustomize::repository;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    files::{path, text},
+    files::text,
     judge::{Health, Judge},
     kinds::kinds,
     states::{State, states},
@@ -42,7 +43,7 @@ fn argos_own_test_of_the_script_passes() {
         assert_eq!(verdict.argo, test.health_status, "{}", test.input_path);
     }
     let used: BTreeSet<_> = tests.into_iter().map(|test| test.input_path).collect();
-    let there = fs::read_dir(path(DIRECTORY).join("testdata")).unwrap();
+    let there = fs::read_dir(repository(DIRECTORY).join("testdata")).unwrap();
     let there = there.map(|entry| format!("testdata/{}", entry.unwrap().file_name().to_str().unwrap())).collect();
     assert_eq!(used, there);
 }
@@ -56,9 +57,9 @@ fn the_test_data_is_of_every_row_of_the_table() {
         let file = format!("{DIRECTORY}/testdata/{}.yaml", file_name(&state));
         let wanted = serde_yaml::to_string(&state.object(kind)).unwrap();
         if std::env::var_os("KOMPUTER_WRITE").is_some() {
-            fs::write(path(&file), &wanted).unwrap();
+            fs::write(repository(&file), &wanted).unwrap();
         }
-        let there = fs::read_to_string(path(&file)).unwrap_or_default();
+        let there = fs::read_to_string(repository(&file)).unwrap_or_default();
         assert!(there == wanted, "{file} is not what states.yaml says; write it by KOMPUTER_WRITE=1");
         assert!(tests().iter().any(|test| file.ends_with(&test.input_path)), "health_test.yaml lacks {file}");
     }

@@ -4,10 +4,11 @@ use std::{
     process::{Command, Stdio},
 };
 
+use komputer_tests::kustomize::repository;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::files::{find, kustomize, path};
+use crate::files::{find, kustomize};
 
 /// What tools say of one object.
 #[derive(Deserialize, Debug)]
@@ -56,7 +57,7 @@ impl Judge {
 }
 
 fn program() -> String {
-    run(&mut Command::new(path("gitops/judge/build")), "").trim().to_owned()
+    run(&mut Command::new(repository("gitops/judge/build")), "").trim().to_owned()
 }
 
 fn run(command: &mut Command, input: &str) -> String {

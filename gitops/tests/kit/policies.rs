@@ -3,7 +3,7 @@ use k8s_openapi::{
     api::admissionregistration::v1::ValidatingAdmissionPolicy,
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
-use komputer_tests::{cluster::LightCluster, node::eventually};
+use komputer_tests::{cluster::LightCluster, kustomize::repository, node::eventually};
 use kube::{
     Api, Client,
     api::{DynamicObject, Patch, PatchParams, PostParams},
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    files::{kustomize_of_user, path, text},
+    files::{kustomize_of_user, text},
     kinds::kinds,
 };
 
@@ -42,7 +42,7 @@ struct Case {
 
 /// The policies there are, by directory.
 fn policies() -> Vec<String> {
-    let entries = std::fs::read_dir(path("kustomize/components/policies")).unwrap();
+    let entries = std::fs::read_dir(repository("kustomize/components/policies")).unwrap();
     let directories = entries.map(Result::unwrap).filter(|entry| entry.path().join("policy.yaml").exists());
     directories.map(|entry| entry.file_name().into_string().unwrap()).collect()
 }

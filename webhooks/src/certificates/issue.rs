@@ -85,6 +85,6 @@ pub(super) fn period(certificate: &str) -> Result<Period, IssueError> {
 }
 
 /// The first certificate of a PEM text.
-pub(super) fn der(certificate: &str) -> Result<CertificateDer<'static>, IssueError> {
+fn der(certificate: &str) -> Result<CertificateDer<'static>, IssueError> {
     CertificateDer::from_pem_slice(certificate.as_bytes()).map_err(|error| IssueError::Read(error.to_string()))
 }

@@ -1,18 +1,14 @@
 //! The Secret that holds the certificates, and what can be said of them.
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use rustls::{
-    RootCertStore,
-    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
-    pki_types::{PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
-    sign::CertifiedKey,
-};
+use rustls::sign::CertifiedKey;
 
 use super::{
     IssueError, Lifetimes, Pair, Signer, State,
-    issue::{authority, der, leaf, period},
+    chain::Chain,
+    issue::{authority, leaf, period},
 };
 
 const AUTHORITY: &str = "ca.crt";
@@ -82,10 +78,11 @@ impl Certificates {
 
     /// The leaf, as a server wants it.
     pub(super) fn served(&self) -> Result<CertifiedKey, IssueError> {
-        let read = |error: &dyn std::error::Error| IssueError::Read(error.to_string());
-        let key = PrivateKeyDer::from_pem_slice(self.leaf.key.as_bytes()).map_err(|error| read(&error))?;
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        CertifiedKey::from_der(vec![der(&self.leaf.certificate)?], key, &provider).map_err(|error| read(&error))
+        self.chain()?.certified()
+    }
+
+    fn chain(&self) -> Result<Chain, IssueError> {
+        Chain::read(&self.leaf.certificate, &self.leaf.key)
     }
 
     /// Until when the leaf is valid.
@@ -113,18 +110,7 @@ impl Certificates {
 
     /// Whether a client that trusts `authority` alone would take the leaf for each of `names`.
     fn is_signed_by(&self, authority: &str, names: &[String], now: Timestamp) -> bool {
-        let verifier = || {
-            let mut roots = RootCertStore::empty();
-            roots.add(der(authority).ok()?).ok()?;
-            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().ok()
-        };
-        let (Some(verifier), Ok(leaf)) = (verifier(), der(&self.leaf.certificate)) else { return false };
-        let now = UnixTime::since_unix_epoch(now.duration_since(Timestamp::UNIX_EPOCH).unsigned_abs());
-        names.iter().all(|name| {
-            ServerName::try_from(name.as_str())
-                .is_ok_and(|name| verifier.verify_server_cert(&leaf, &[], &name, &[], now).is_ok())
-        })
+        self.chain().is_ok_and(|chain| chain.is_accepted_by(authority, names, now))
     }
 }
 

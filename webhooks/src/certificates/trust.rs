@@ -2,6 +2,8 @@
 //!
 //! It is applied under a field manager that owns nothing else, so that whoever installs these objects keeps the rest,
 //! and neither sees a difference.
+use std::fmt;
+
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use k8s_openapi::{
     ByteString, api::admissionregistration::v1::ValidatingWebhookConfiguration,
@@ -25,6 +27,15 @@ pub enum Target {
     Definition(String),
     /// A ValidatingWebhookConfiguration, by name.
     Configuration(String),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Definition(name) => write!(formatter, "CustomResourceDefinition {name}"),
+            Self::Configuration(name) => write!(formatter, "ValidatingWebhookConfiguration {name}"),
+        }
+    }
 }
 
 /// The `caBundle`s of an object, by the name of the webhook or, in a definition, by none.
@@ -68,7 +79,13 @@ impl Target {
 
 /// Whether every one of `bundles` is `bundle`.
 pub(super) fn all_are(bundles: &Bundles, bundle: &str) -> bool {
-    bundles.iter().all(|(_, current)| current.as_ref().is_some_and(|current| current.0 == bundle.as_bytes()))
+    all_accept(bundles, |current| current == bundle)
+}
+
+/// Whether every one of `bundles` is there and `accepts` says yes to it.
+pub(super) fn all_accept(bundles: &Bundles, accepts: impl Fn(&str) -> bool) -> bool {
+    let text = |bundle: &Option<ByteString>| String::from_utf8(bundle.as_ref()?.0.clone()).ok();
+    bundles.iter().all(|(_, bundle)| text(bundle).is_some_and(|bundle| accepts(&bundle)))
 }
 
 fn of_definition(definition: CustomResourceDefinition) -> Bundles {
