@@ -76,6 +76,7 @@ generate: ## Writes the files that are made from the sources.
 	@cargo run -q -p komputer-crds --bin print-crds kustomize/base/crds
 	@cargo run -q -p komputer-crds --bin print-schemas docs/schemas
 	@cargo run -q -p komputer-crds --bin print-reference docs/reference
+	@KOMPUTER_WRITE=1 cargo test -q --workspace --test kit generated_
 
 .PHONY: bench
 bench: ## Measures speed and size, and prints a table.

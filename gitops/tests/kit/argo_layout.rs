@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    files::text,
+    files::{check_generated, text},
     judge::{Health, Judge},
     kinds::kinds,
     states::{State, states},
@@ -48,19 +48,12 @@ fn argos_own_test_of_the_script_passes() {
     assert_eq!(used, there);
 }
 
-/// `KOMPUTER_WRITE=1` writes them anew.
 #[test]
-fn the_test_data_is_of_every_row_of_the_table() {
-    let kinds = kinds();
+fn generated_test_data_is_of_every_row_of_the_table() {
     for state in states() {
-        let kind = kinds.iter().find(|kind| kind.stored && state.concerns(kind)).unwrap();
+        let kind = kinds().iter().find(|kind| kind.stored && state.concerns(kind)).unwrap();
         let file = format!("{DIRECTORY}/testdata/{}.yaml", file_name(&state));
-        let wanted = serde_yaml::to_string(&state.object(kind)).unwrap();
-        if std::env::var_os("KOMPUTER_WRITE").is_some() {
-            fs::write(repository(&file), &wanted).unwrap();
-        }
-        let there = fs::read_to_string(repository(&file)).unwrap_or_default();
-        assert!(there == wanted, "{file} is not what states.yaml says; write it by KOMPUTER_WRITE=1");
+        check_generated(&file, &serde_yaml::to_string(&state.object(kind)).unwrap());
         assert!(tests().iter().any(|test| file.ends_with(&test.input_path)), "health_test.yaml lacks {file}");
     }
 }

@@ -8,6 +8,16 @@ pub fn text(relative: &str) -> String {
     std::fs::read_to_string(repository(relative)).unwrap_or_else(|error| panic!("{relative}: {error}"))
 }
 
+/// Fails where a file that is made from the definitions is not what they say; writes it instead where `KOMPUTER_WRITE` is set.
+#[track_caller]
+pub fn check_generated(relative: &str, wanted: &str) {
+    if std::env::var_os("KOMPUTER_WRITE").is_some() {
+        std::fs::write(repository(relative), wanted).unwrap();
+    }
+    let there = std::fs::read_to_string(repository(relative)).unwrap_or_default();
+    assert!(there == wanted, "{relative} is not what the types say; run: make generate");
+}
+
 /// The objects that `kubectl kustomize` makes of a directory of the repository.
 #[track_caller]
 pub fn kustomize(relative: &str) -> Vec<Value> {

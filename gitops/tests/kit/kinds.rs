@@ -24,11 +24,16 @@ impl Kind {
 
     /// The field of its spec that suspends it, where there is one. Whatever it is called, it is found here.
     pub fn suspends_by(&self) -> Option<String> {
-        let fields = self.schema["properties"]["spec"]["properties"].as_object()?;
+        let fields = self.spec()["properties"].as_object()?;
         let found = fields.iter().find(|(name, schema)| {
             schema["type"] == "boolean" && (name.starts_with("suspend") || name.starts_with("pause"))
         });
         found.map(|(name, _)| name.clone())
+    }
+
+    /// The schema of its spec.
+    pub fn spec(&self) -> &Value {
+        &self.schema["properties"]["spec"]
     }
 
     pub fn resource(&self) -> ApiResource {

@@ -3,8 +3,11 @@
 
 mod argo_layout;
 mod files;
+mod generated;
 mod health;
+mod installed;
 mod judge;
 mod kinds;
+mod overlays;
 mod policies;
 mod states;
