@@ -31,13 +31,13 @@ const OF_PODS: [(&str, &str); 14] = [
 /// The kinds of what a field names.
 fn named_by(field: &str) -> &'static [&'static str] {
     match field {
-        "agentName" | "agentRef" | "managerRef" | "members" | "officeManager" => &["KomputerAgent"],
+        "agentName" | "agentRef" | "manager" | "managerRef" | "members" | "officeManager" => &["KomputerAgent"],
         "connectors" => &["KomputerConnector"],
         "memories" => &["KomputerMemory"],
         "skills" => &["KomputerSkill"],
         "templateRef" | "templateRefs" => &["KomputerAgentClusterTemplate", "KomputerAgentTemplate"],
         "secretRef" | "secretRefs" | "secrets" => &["Secret"],
-        _ if field.ends_with("SecretRef") => &["Secret"],
+        _ if field.ends_with("SecretRef") || field.ends_with("ecretKeyRef") => &["Secret"],
         _ => {
             assert!(!field.ends_with("Ref") && !field.ends_with("Refs"), "{field} names what? add it to named_by");
             &[]

@@ -97,12 +97,15 @@ fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
     list.as_array().unwrap().iter().find(|item| item["name"] == name).unwrap_or_else(|| panic!("no {name} in {list}"))
 }
 
-/// Every text in `value`.
+/// Every text in `value`, but for what schemas say.
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
         Value::Array(items) => items.iter().flat_map(texts).collect(),
-        Value::Object(fields) => fields.values().flat_map(texts).collect(),
+        Value::Object(fields) => {
+            let fields = fields.iter().filter(|(name, _)| *name != "openAPIV3Schema");
+            fields.flat_map(|(_, value)| texts(value)).collect()
+        }
         _ => Vec::new(),
     }
 }
