@@ -4,15 +4,19 @@ use std::{
     time::Duration,
 };
 
+use backon::BackoffBuilder;
 use komputer_crds::v1beta1::KomputerAgent;
 use komputer_events::{
     AgentId,
-    bus::{Streams, bell_key, shard, stream_key},
+    bus::{Streams, bell_key, retry_policy, shard, stream_key},
 };
 use kube::{ResourceExt, runtime::reflector::Store};
 use redis::{RedisError, cmd};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
 
 use crate::keys::{Audience, MasterKey};
 
@@ -52,20 +56,24 @@ impl Access {
         Self { streams, agents, master, known: HashMap::new() }
     }
 
-    /// Acts on notices until they end. What fails is done by the next sweep or the notice after a reconnect.
+    /// Acts on notices until they end. After what fails a sweep follows soon: an agent without its user is shut out.
     pub async fn run(mut self, mut notices: mpsc::UnboundedReceiver<Notice>) {
-        let mut sweep = tokio::time::interval(SWEEP);
-        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut delays = retry_policy().build();
+        let mut sweep = Instant::now();
         loop {
             let result = tokio::select! {
                 notice = notices.recv() => match notice {
                     Some(notice) => self.act(notice).await,
                     None => return,
                 },
-                _ = sweep.tick() => self.sweep().await,
+                () = sleep_until(sweep) => {
+                    sweep = Instant::now() + SWEEP;
+                    self.sweep().await.inspect(|()| delays = retry_policy().build())
+                }
             };
             if let Err(error) = result {
                 tracing::warn!(error = &error as &dyn std::error::Error, "could not update the users of Redis");
+                sweep = sweep.min(Instant::now() + delays.next().unwrap_or(SWEEP));
             }
         }
     }
