@@ -41,8 +41,9 @@ impl Judge {
     /// With what the components add to a user's Argo CD and Flux.
     pub fn new() -> Self {
         let argo = kustomize("examples/gitops/argocd/argo-cd");
-        let scripts = find(&argo, "ConfigMap", "argocd-cm")["data"].as_object().unwrap();
-        let script = scripts.values().next().unwrap().as_str().unwrap().to_owned();
+        let scripts = &find(&argo, "ConfigMap", "argocd-cm")["data"];
+        let key = format!("resource.customizations.health.{}_KomputerAgent", komputer_crds::GROUP);
+        let script = scripts[&key].as_str().unwrap().to_owned();
         let flux = kustomize("gitops/tests/kit/flux-health");
         let expressions = flux[0]["spec"]["healthCheckExprs"][0].clone();
         Self { script, expressions }

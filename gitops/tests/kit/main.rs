@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod argo_layout;
+mod argocd_example;
+mod document;
 mod files;
 mod generated;
 mod health;

@@ -3,6 +3,7 @@
 
 mod admission;
 mod conversion;
+mod emergency;
 mod examples;
 mod health;
 mod komputer_ai;
