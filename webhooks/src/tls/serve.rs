@@ -107,6 +107,10 @@ async fn connection<R: Reply + 'static>(
     watcher: Watcher,
     limits: Limits,
 ) {
+    // An answer's end is not to wait until its beginning has been confirmed.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
     let stream = match tokio::time::timeout(limits.handshake, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),

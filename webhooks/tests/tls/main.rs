@@ -1,7 +1,11 @@
 //! The HTTPS server, over loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::stream;
 use komputer_webhooks::tls::{HotCertificate, Limits, serve, server_config};
@@ -37,6 +41,9 @@ async fn server(limits: Limits) -> Server {
     let length = warp::path!("length")
         .and(warp::body::bytes())
         .map(|body: warp::hyper::body::Bytes| body.len().to_string().into_response());
+    let echo = warp::path!("echo")
+        .and(warp::body::bytes())
+        .map(|body: warp::hyper::body::Bytes| warp::reply::Response::new(body.into()));
     let slow = warp::path!("slow").then(move || {
         let (arrives, waits) = (arrives.clone(), waits.clone());
         async move {
@@ -46,7 +53,7 @@ async fn server(limits: Limits) -> Server {
         }
     });
     let broken = warp::path!("broken").map(|| -> warp::reply::Response { panic!("as it has to") });
-    let routes = length.or(slow).unify().or(broken).unify().boxed();
+    let routes = length.or(echo).unify().or(slow).unify().or(broken).unify().boxed();
     let config = server_config(certificate.clone()).unwrap();
     let ended = tokio::spawn(serve(listener, config, routes, limits, async { _ = stopped.await }));
     Server { address, certificate, stop: Some(stop), here, go_on, ended }
@@ -92,6 +99,22 @@ async fn a_body_is_limited_whether_it_says_its_length_or_not() {
     }
     let answer = client.post(server.url("/length")).body(vec![b'x'; 1000]).send().await.unwrap();
     assert_eq!(answer.text().await.unwrap(), "1000");
+}
+
+#[tokio::test]
+async fn an_answer_leaves_at_once() {
+    let server = server(Limits::default()).await;
+    let client = server.certified();
+    let mut took = Vec::new();
+    for _ in 0..21 {
+        let begun = Instant::now();
+        let answer = client.post(server.url("/echo")).body(vec![b'x'; 20_000]).send().await.unwrap();
+        assert_eq!(answer.bytes().await.unwrap().len(), 20_000);
+        took.push(begun.elapsed());
+    }
+    took.sort_unstable();
+    // Its end would wait 40 ms for the client to confirm its beginning.
+    assert!(took[10] < Duration::from_millis(30), "{took:?}");
 }
 
 #[tokio::test]
