@@ -154,11 +154,11 @@ pub struct Storage {
     pub storage_class_name: Option<String>,
 }
 
-fn default_template() -> String {
+pub(super) fn default_template() -> String {
     DEFAULT_TEMPLATE.into()
 }
 
-fn default_model() -> String {
+pub(super) fn default_model() -> String {
     DEFAULT_MODEL.into()
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Lifecycle, Role, schema::references};
-use crate::{DEFAULT_MODEL, DEFAULT_TEMPLATE, schema};
+use crate::schema;
 
 /// When which agent does what.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -83,7 +83,7 @@ pub struct KomputerScheduleSpec {
 #[serde(rename_all = "camelCase")]
 pub struct ScheduledAgent {
     /// The Claude model.
-    #[serde(default = "default_model")]
+    #[serde(default = "super::agent::default_model")]
     #[schemars(length(max = 253))]
     pub model: String,
 
@@ -96,7 +96,7 @@ pub struct ScheduledAgent {
     pub role: Role,
 
     /// Name of the template it is made from.
-    #[serde(default = "default_template")]
+    #[serde(default = "super::agent::default_template")]
     #[schemars(length(max = 253))]
     pub template_ref: String,
 
@@ -176,14 +176,6 @@ pub struct KomputerScheduleStatus {
     /// What v1beta1's status says beside that.
     #[serde(flatten)]
     pub v1beta1: BTreeMap<String, Value>,
-}
-
-fn default_model() -> String {
-    DEFAULT_MODEL.into()
-}
-
-fn default_template() -> String {
-    DEFAULT_TEMPLATE.into()
 }
 
 fn sleep() -> Lifecycle {
