@@ -3,6 +3,7 @@
 
 use std::process::{Child, Command};
 
+use komputer_crds::validate::Kind;
 use komputer_operator::bootstrap;
 use komputer_tests::{
     cluster::LightCluster,
@@ -21,22 +22,6 @@ const NAMESPACE: &str = "states";
 const SYSTEM: &str = "komputer-system";
 /// Every redis user of these tests has its name as its password.
 const OPERATOR: &str = "komputer-operator";
-
-/// Kinds, their plurals, and whether they are of the cluster.
-const KINDS: [(&str, &str, bool); 12] = [
-    ("KomputerAgent", "komputeragents", false),
-    ("KomputerAgentClusterTemplate", "komputeragentclustertemplates", true),
-    ("KomputerAgentTemplate", "komputeragenttemplates", false),
-    ("KomputerBudget", "komputerbudgets", false),
-    ("KomputerConfig", "komputerconfigs", true),
-    ("KomputerConnector", "komputerconnectors", false),
-    ("KomputerMemory", "komputermemories", false),
-    ("KomputerOffice", "komputeroffices", false),
-    ("KomputerSchedule", "komputerschedules", false),
-    ("KomputerSkill", "komputerskills", false),
-    ("KomputerSquad", "komputersquads", false),
-    ("KomputerTask", "komputertasks", false),
-];
 
 /// What an object says of itself: Ready's status and reason, and the other condition that is there.
 type Standing = (&'static str, &'static str, &'static str);
@@ -135,13 +120,13 @@ fn rows() -> Vec<(&'static str, &'static str, Value, Standing)> {
 }
 
 fn api(client: &Client, kind: &str) -> Api<DynamicObject> {
-    let (_, plural, of_cluster) = KINDS.into_iter().find(|(name, ..)| *name == kind).unwrap();
+    let found = Kind::ALL.into_iter().find(|found| found.name() == kind).unwrap();
     let kind = GroupVersionKind::gvk("komputer.komputer.ai", "v1beta1", kind);
-    let resource = ApiResource::from_gvk_with_plural(&kind, plural);
-    if of_cluster {
-        Api::all_with(client.clone(), &resource)
-    } else {
+    let resource = ApiResource::from_gvk_with_plural(&kind, found.plural());
+    if found.is_namespaced() {
         Api::namespaced_with(client.clone(), NAMESPACE, &resource)
+    } else {
+        Api::all_with(client.clone(), &resource)
     }
 }
 
@@ -224,7 +209,7 @@ async fn every_row_of_the_state_table_holds_for_every_kind() {
     let (cluster, redis) = prepare();
     let client = cluster.client().await.unwrap();
     let rows = rows();
-    assert!(KINDS.iter().all(|(kind, ..)| rows.iter().any(|row| row.0 == *kind)));
+    assert!(Kind::ALL.iter().all(|kind| rows.iter().any(|row| row.0 == kind.name())));
 
     // Unseen.
     for (kind, name, spec, _) in &rows {
@@ -273,7 +258,7 @@ async fn every_row_of_the_state_table_holds_for_every_kind() {
     stands(&client, "KomputerConfig", "younger", ("True", "Available", DONE)).await;
 
     // Deleting, held by somebody's finalizer.
-    for (kind, ..) in KINDS {
+    for kind in Kind::ALL.map(Kind::name) {
         let (_, name, ..) = rows.iter().rfind(|row| row.0 == kind).unwrap();
         api(&client, kind).delete(name, &DeleteParams::default()).await.unwrap();
         stands(&client, kind, name, ("False", "Deleting", RECONCILING)).await;

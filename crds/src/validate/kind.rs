@@ -79,4 +79,9 @@ impl Kind {
             Self::Template => "KomputerAgentTemplate",
         }
     }
+
+    /// Whether its objects live in namespaces.
+    pub fn is_namespaced(self) -> bool {
+        !matches!(self, Self::ClusterTemplate | Self::Config)
+    }
 }

@@ -37,9 +37,10 @@ impl Mistake {
         let (_, version) = self.object.types.as_ref().unwrap().api_version.split_once('/').unwrap();
         let kind = GroupVersionKind::gvk(komputer_crds::GROUP, version, self.kind.name());
         let resource = ApiResource::from_gvk_with_plural(&kind, self.kind.plural());
-        match self.kind {
-            Kind::ClusterTemplate | Kind::Config => Api::all_with(client.clone(), &resource),
-            _ => Api::namespaced_with(client.clone(), NAMESPACE, &resource),
+        if self.kind.is_namespaced() {
+            Api::namespaced_with(client.clone(), NAMESPACE, &resource)
+        } else {
+            Api::all_with(client.clone(), &resource)
         }
     }
 
