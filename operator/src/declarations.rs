@@ -172,9 +172,9 @@ impl Declarations {
         self.squads.store.clone()
     }
 
-    /// Wakes what an agent that has changed uses, has ceased to use, or belongs to; answers the agents above it, where it
-    /// has another manager than before.
-    pub(crate) fn agent_changed(&self, agent: &KomputerAgent, change: Change) -> Vec<AgentId> {
+    /// Wakes what an agent that has changed uses, has ceased to use, or belongs to; answers the names of the agents above
+    /// it, where it has another manager than before.
+    pub(crate) fn agent_changed(&self, agent: &KomputerAgent, change: Change) -> Vec<String> {
         let namespace = agent.namespace().unwrap_or_default();
         let Ok(id) = AgentId::new(&namespace, agent.name_any()) else { return Vec::new() };
         let before = self.attachments.managers(&id);

@@ -111,8 +111,9 @@ fn watch_agents(
             });
         }
         let _ = queue.unbounded_send(ObjectRef::from_obj(agent));
+        let namespace = agent.namespace().unwrap_or_default();
         for above in declarations.agent_changed(agent, change) {
-            let _ = queue.unbounded_send(ObjectRef::new(above.name()).within(above.namespace()));
+            let _ = queue.unbounded_send(ObjectRef::new(&above).within(&namespace));
         }
     })
 }

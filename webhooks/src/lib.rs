@@ -11,5 +11,5 @@ pub mod tls;
 mod watch;
 
 pub use metrics::Metrics;
-pub use references::{Objects, References, Relations};
+pub use references::{Objects, References};
 pub use routes::routes;

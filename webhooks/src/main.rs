@@ -5,7 +5,7 @@ use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
 use komputer_telemetry::{Health, Registry};
 use komputer_webhooks::{
-    Metrics, Objects, References, Relations,
+    Metrics, Objects, References,
     certificates::{Followed, Follower, Keeper, Lifetimes, Settings, Target},
     routes,
     tls::{HotCertificate, Limits, serve, server_config},
@@ -89,8 +89,7 @@ async fn main() -> anyhow::Result<()> {
         }
     };
     let (objects, watching_objects) = Objects::watch(&client);
-    let (relations, watching_relations) = Relations::watch(&client);
-    let routes = routes(Arc::new(References::new(client, objects, relations, &arguments.namespace)), metrics);
+    let routes = routes(Arc::new(References::new(client, objects, &arguments.namespace)), metrics);
     let listener = TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another address with --listen", arguments.listen))?;
@@ -109,7 +108,6 @@ async fn main() -> anyhow::Result<()> {
         result = endpoints => result.context("health and metrics are not served"),
         ended = keeping => bail!("the certificates are not kept any more: {ended:?}"),
         ended = tokio::spawn(watching_objects) => bail!("objects are not watched any more: {ended:?}"),
-        ended = tokio::spawn(watching_relations) => bail!("managers and squads are not watched any more: {ended:?}"),
     }
 }
 

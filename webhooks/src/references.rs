@@ -1,23 +1,21 @@
 //! What an object refers to and is not there: a warning, never a refusal, because Git applies in any order.
+mod known;
 mod objects;
-mod relations;
 mod secrets;
 
 use komputer_crds::{
     object_references::{Reference, Target, references},
-    validate::{Cause, Kind},
+    validate::{Cause, Kind, circle, managers},
 };
 use kube::Client;
 use serde_json::Value;
 
 pub use objects::Objects;
-pub use relations::Relations;
 use secrets::Secrets;
 
 /// Looks up what objects refer to.
 pub struct References {
     objects: Objects,
-    relations: Relations,
     secrets: Secrets,
     /// Where Secrets are that an object without a namespace names.
     system: String,
@@ -25,19 +23,17 @@ pub struct References {
 
 impl References {
     /// With the objects that are known, and Secrets asked of the apiserver. `system` is komputer's own namespace.
-    pub fn new(client: Client, objects: Objects, relations: Relations, system: &str) -> Self {
-        Self { objects, relations, secrets: Secrets::new(client), system: system.into() }
+    pub fn new(client: Client, objects: Objects, system: &str) -> Self {
+        Self { objects, secrets: Secrets::new(client), system: system.into() }
     }
 
     /// What is wrong with what an object refers to: an agent cannot be above itself.
-    pub(crate) fn causes(&self, kind: Kind, namespace: &str, name: &str, object: &Value) -> Vec<Cause> {
-        let manager = object.pointer("/spec/managerRef/name").and_then(Value::as_str).filter(|_| kind == Kind::Agent);
-        let circle = manager.and_then(|manager| self.relations.circle(namespace, name, manager));
-        let cause = |circle: Vec<String>| {
-            let why = format!("{} is a circle; name another manager in one of them, or remove it", circle.join(" → "));
-            Cause::forbidden("spec.managerRef", why)
+    pub(crate) fn cause(&self, kind: Kind, namespace: &str, name: &str, object: &Value) -> Option<Cause> {
+        let own = object.pointer("/spec/managerRef/name").and_then(Value::as_str).filter(|_| kind == Kind::Agent)?;
+        let manager_of = |agent: &str| {
+            if agent == name { Some(own.to_owned()) } else { self.objects.manager(namespace, agent) }
         };
-        circle.map(cause).into_iter().collect()
+        circle(name, &managers(name, manager_of))
     }
 
     /// A warning for each member that another squad has too: one of the two gives way, and Git may move it in any order.
@@ -45,7 +41,7 @@ impl References {
         let members = object.pointer("/spec/members").and_then(Value::as_array).filter(|_| kind == Kind::Squad);
         let members = members.into_iter().flatten().enumerate().filter_map(|(index, member)| {
             let member = member.get("name")?.as_str()?;
-            let other = self.relations.other_squad(namespace, name, member)?;
+            let other = self.objects.other_squad(namespace, name, member)?;
             Some(cut(&format!(
                 "spec.members[{index}]: {member} is in KomputerSquad {other} too; the older squad keeps it"
             )))

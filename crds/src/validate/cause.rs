@@ -43,7 +43,7 @@ impl Cause {
     }
 
     /// A field, or a value, that is not allowed.
-    pub fn forbidden(field: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(super) fn forbidden(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), reason: Reason::Forbidden, value: None, message: message.into() }
     }
 

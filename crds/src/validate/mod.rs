@@ -5,6 +5,7 @@
 mod agent;
 mod budget;
 mod cause;
+mod circle;
 mod config;
 mod connector;
 mod container;
@@ -22,6 +23,7 @@ mod typed;
 mod volume;
 
 pub use cause::{Cause, Reason, message};
+pub use circle::{circle, managers};
 pub use kind::Kind;
 use serde_json::Value;
 

@@ -52,8 +52,8 @@ fn settle(observed: &Observed, has_work: bool, work: &mut Work) -> Situation {
     if let Some(causes) = invalid(observed) {
         return Situation::Invalid(causes); // what runs goes on; nothing is made from what admission would refuse
     }
-    if let Some(circle) = circle(observed) {
-        return Situation::ManagesItself(circle);
+    if let Some(cause) = validate::circle(&agent.name_any(), &observed.managers) {
+        return Situation::ManagesItself(cause.to_string());
     }
     if agent.spec.suspend == Some(true) {
         remove_pod(observed, work);
@@ -96,13 +96,6 @@ fn invalid(observed: &Observed) -> Option<String> {
         let causes = of(Kind::Template, serde_json::to_value(template))?;
         Some(format!("template {}: {causes}", status::template_name(&observed.agent)))
     })
-}
-
-/// The agents of a circle of managers that the agent is in, from itself to itself.
-fn circle(observed: &Observed) -> Option<Vec<String>> {
-    let own = observed.agent.name_any();
-    let names: Vec<_> = observed.managers.iter().map(|manager| manager.name().to_owned()).collect();
-    (names.last() == Some(&own)).then(|| std::iter::once(own).chain(names).collect())
 }
 
 /// A pod or volume of the agent's name that somebody else made is not ours to judge or to touch.

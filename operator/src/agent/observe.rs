@@ -98,7 +98,7 @@ pub struct Observed {
     /// Its template, where there is one of that name.
     pub template: Option<Resolved>,
     /// The managers above it, the nearest first; where they go in a circle, the last is there twice.
-    pub managers: Vec<AgentId>,
+    pub managers: Vec<String>,
     /// Its pod, or one of its name that another object owns.
     pub pod: Option<Arc<AgentPod>>,
     /// Its workspace, or one of its name that another object owns.

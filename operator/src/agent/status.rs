@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Situation {
     Invalid(String),
-    ManagesItself(Vec<String>),
+    ManagesItself(String),
     WaitsForTemplate(String),
     WaitsForKey { namespace: String, secret: NamespacedSecretKeyRef },
     KeyNotGranted(NamespacedSecretKeyRef),
@@ -55,14 +55,7 @@ impl Situation {
         let dependency = |message| row(Progress::Progressing, "DependencyNotReady", message);
         match self {
             Self::Invalid(causes) => row(Progress::Stalled, "InvalidSpec", causes.clone()),
-            Self::ManagesItself(circle) => row(
-                Progress::Stalled,
-                "ReferenceCycle",
-                format!(
-                    "spec.managerRef: {} is a circle; name another manager in one of them, or remove it",
-                    circle.join(" → ")
-                ),
-            ),
+            Self::ManagesItself(cause) => row(Progress::Stalled, "ReferenceCycle", cause.clone()),
             Self::WaitsForTemplate(name) => dependency(format!(
                 "There is no KomputerAgentTemplate {name} in namespace {} and no KomputerAgentClusterTemplate {name}; \
                  create one or change spec.templateRef.name",

@@ -4,7 +4,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use komputer_crds::{DEFAULT_TEMPLATE, object_references::Target, v1beta1::KomputerAgent};
+use komputer_crds::{DEFAULT_TEMPLATE, object_references::Target, v1beta1::KomputerAgent, validate};
 use komputer_events::AgentId;
 use kube::ResourceExt;
 
@@ -76,20 +76,14 @@ impl Attachments {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).agents.get(attachment).cloned().unwrap_or_default()
     }
 
-    /// The agent's manager, that one's manager and so on, up to the first that has none or is there a second time.
-    pub fn managers(&self, agent: &AgentId) -> Vec<AgentId> {
+    /// The managers above the agent, of its namespace as all are: see [`validate::managers`].
+    pub fn managers(&self, agent: &AgentId) -> Vec<String> {
         let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let manager = |agent: &AgentId| {
-            let used = index.of.get(agent)?.iter().find(|used| used.target == Target::Agent)?;
-            AgentId::new(&used.namespace, &used.name).ok()
+        let manager_of = |name: &str| {
+            let used = index.of.get(&AgentId::new(agent.namespace(), name).ok()?)?;
+            used.iter().find(|used| used.target == Target::Agent).map(|used| used.name.clone())
         };
-        let (mut chain, mut next) = (Vec::new(), manager(agent));
-        while let Some(found) = next {
-            let again = found == *agent || chain.contains(&found);
-            next = if again { None } else { manager(&found) };
-            chain.push(found);
-        }
-        chain
+        validate::managers(agent.name(), manager_of)
     }
 
     /// How many agents name a template so, in each namespace.
@@ -107,18 +101,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn managers_are_followed_once_around() {
-        let (index, id) = (Attachments::default(), |name: &str| AgentId::new("team", name).unwrap());
-        let manages = |agent: &str, manager: &str| {
-            let used = Attachment { target: Target::Agent, namespace: "team".into(), name: manager.into() };
-            index.update(&id(agent), [used].into());
-        };
-        manages("a", "b");
-        assert_eq!(index.managers(&id("a")), [id("b")]);
-        manages("b", "c");
-        manages("c", "b");
-        assert_eq!(index.managers(&id("a")), [id("b"), id("c"), id("b")]);
-        assert_eq!(index.managers(&id("b")), [id("c"), id("b")]);
+    fn managers_are_those_of_the_namespace() {
+        let index = Attachments::default();
+        for (namespace, agent, manager) in [("team", "a", "b"), ("team", "b", "c"), ("other", "c", "a")] {
+            let used = Attachment { target: Target::Agent, namespace: namespace.into(), name: manager.into() };
+            index.update(&AgentId::new(namespace, agent).unwrap(), [used].into());
+        }
+        assert_eq!(index.managers(&AgentId::new("team", "a").unwrap()), ["b", "c"]);
     }
 
     #[test]

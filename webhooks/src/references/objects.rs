@@ -1,32 +1,70 @@
-use std::{
-    collections::BTreeSet,
-    fmt::Debug,
-    pin::pin,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::fmt::Debug;
 
-use futures::{Stream, StreamExt as _, future, future::BoxFuture};
+use futures::future::{self, BoxFuture};
 use komputer_crds::{
     object_references::Target,
     v1beta1::{
-        KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerConnector, KomputerMemory,
-        KomputerSkill,
+        AgentRef, KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerConnector,
+        KomputerMemory, KomputerSkill, KomputerSquad,
     },
 };
-use kube::{Api, Client, Resource, core::PartialObjectMeta, runtime::watcher::Event};
-use serde::de::DeserializeOwned;
+use kube::{Api, Client, Resource, api::ObjectMeta, core::PartialObjectMeta};
+use serde::{Deserialize, de::DeserializeOwned};
 
+use super::known::Known;
 use crate::watch::watch_all;
 
-/// The names of all objects that others refer to. Their specs are not looked at, so a broken one hides nothing.
+/// What objects refer to, by name, and what relates them. The rest of their specs is not looked at, so a broken one hides
+/// nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
-    agents: Names,
-    connectors: Names,
-    memories: Names,
-    skills: Names,
-    templates: Names,
-    cluster_templates: Names,
+    /// Agents, with the names of their managers.
+    agents: Known<Option<String>>,
+    /// Squads, with the names of their members.
+    squads: Known<Vec<String>>,
+    connectors: Known<()>,
+    memories: Known<()>,
+    skills: Known<()>,
+    templates: Known<()>,
+    cluster_templates: Known<()>,
+}
+
+/// An agent, as far as it says who manages it.
+#[derive(Resource, Deserialize, Clone, Debug)]
+#[resource(inherit = KomputerAgent)]
+struct Managed {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: ManagedSpec,
+}
+
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct ManagedSpec {
+    manager_ref: Option<AgentRef>,
+}
+
+/// A squad, as far as it says who is in it.
+#[derive(Resource, Deserialize, Clone, Debug)]
+#[resource(inherit = KomputerSquad)]
+struct Joined {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: JoinedSpec,
+}
+
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+struct JoinedSpec {
+    members: Vec<AgentRef>,
+}
+
+fn manager(agent: &Managed) -> Option<String> {
+    agent.spec.manager_ref.as_ref().map(|manager| manager.name.clone())
+}
+
+fn members(squad: &Joined) -> Vec<String> {
+    squad.spec.members.iter().map(|member| member.name.clone()).collect()
 }
 
 impl Objects {
@@ -34,14 +72,25 @@ impl Objects {
     pub fn watch(client: &Client) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let objects = Self::default();
         let work = [
-            objects.agents.keep::<KomputerAgent>(client),
-            objects.connectors.keep::<KomputerConnector>(client),
-            objects.memories.keep::<KomputerMemory>(client),
-            objects.skills.keep::<KomputerSkill>(client),
-            objects.templates.keep::<KomputerAgentTemplate>(client),
-            objects.cluster_templates.keep::<KomputerAgentClusterTemplate>(client),
+            keep(&objects.agents, Api::<Managed>::all(client.clone()), manager),
+            keep(&objects.squads, Api::<Joined>::all(client.clone()), members),
+            names::<KomputerConnector>(&objects.connectors, client),
+            names::<KomputerMemory>(&objects.memories, client),
+            names::<KomputerSkill>(&objects.skills, client),
+            names::<KomputerAgentTemplate>(&objects.templates, client),
+            names::<KomputerAgentClusterTemplate>(&objects.cluster_templates, client),
         ];
         (objects, async { _ = future::join_all(work).await })
+    }
+
+    /// The name of an agent's manager, as far as it is known.
+    pub(super) fn manager(&self, namespace: &str, agent: &str) -> Option<String> {
+        self.agents.get(namespace, agent).flatten()
+    }
+
+    /// Another squad of the namespace that has the member.
+    pub(super) fn other_squad(&self, namespace: &str, squad: &str, member: &str) -> Option<String> {
+        self.squads.other(namespace, squad, |members| members.iter().any(|name| name == member))
     }
 
     /// Whether an object of `namespace` finds what it refers to; nothing while that is not known, or is not known here.
@@ -65,58 +114,25 @@ impl Objects {
     }
 }
 
-/// Namespace and name of each object of a kind.
-#[derive(Clone, Debug, Default)]
-struct Names(Arc<Mutex<Listed>>);
-
-#[derive(Debug, Default)]
-struct Listed {
-    /// Nothing until there has been a whole list.
-    known: Option<BTreeSet<(String, String)>>,
-    /// A list that is not whole yet.
-    incoming: BTreeSet<(String, String)>,
+fn keep<K, T>(known: &Known<T>, api: Api<K>, of: fn(&K) -> T) -> BoxFuture<'static, ()>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    T: Clone + Send + 'static,
+{
+    Box::pin(known.clone().follow(watch_all(api, &K::kind(&())), of))
 }
 
-impl Names {
-    fn keep<K>(&self, client: &Client) -> BoxFuture<'static, ()>
-    where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
-    {
-        let objects: Api<PartialObjectMeta<K>> = Api::all(client.clone());
-        Box::pin(self.clone().follow(watch_all(objects, &K::kind(&()))))
-    }
-
-    async fn follow<K: Resource + Debug>(self, events: impl Stream<Item = Event<K>>) {
-        let mut events = pin!(events);
-        while let Some(event) = events.next().await {
-            self.apply(event);
-        }
-    }
-
-    fn apply<K: Resource>(&self, event: Event<K>) {
-        let name = |object: K| {
-            let metadata = object.meta();
-            (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
-        };
-        let mut listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match event {
-            Event::Init => listed.incoming.clear(),
-            Event::InitApply(object) => _ = listed.incoming.insert(name(object)),
-            Event::InitDone => listed.known = Some(std::mem::take(&mut listed.incoming)),
-            Event::Apply(object) => _ = listed.known.get_or_insert_default().insert(name(object)),
-            Event::Delete(object) => _ = listed.known.get_or_insert_default().remove(&name(object)),
-        }
-    }
-
-    fn contain(&self, namespace: &str, name: &str) -> Option<bool> {
-        let listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        listed.known.as_ref().map(|known| known.contains(&(namespace.to_owned(), name.to_owned())))
-    }
+fn names<K>(known: &Known<()>, client: &Client) -> BoxFuture<'static, ()>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    keep(known, Api::<PartialObjectMeta<K>>::all(client.clone()), |_| ())
 }
 
 #[cfg(test)]
 mod tests {
     use komputer_crds::v1beta1::{KomputerAgentClusterTemplateSpec, KomputerAgentTemplateSpec};
+    use kube::runtime::watcher::Event;
 
     use super::*;
 
@@ -129,19 +145,19 @@ mod tests {
     #[test]
     fn nothing_is_missing_until_both_lists_are_whole() {
         let objects = Objects::default();
-        objects.templates.apply(Event::<KomputerAgentTemplate>::Init);
-        objects.templates.apply(Event::InitApply(template("large")));
+        objects.templates.apply(&Event::<KomputerAgentTemplate>::Init, &|_| ());
+        objects.templates.apply(&Event::InitApply(template("large")), &|_| ());
         assert_eq!(objects.exists(Target::Template, "default", "large"), None);
-        objects.templates.apply(Event::<KomputerAgentTemplate>::InitDone);
+        objects.templates.apply(&Event::<KomputerAgentTemplate>::InitDone, &|_| ());
         assert_eq!(objects.exists(Target::Template, "default", "large"), Some(true));
         assert_eq!(objects.exists(Target::Template, "default", "small"), None);
-        objects.cluster_templates.apply(Event::<KomputerAgentClusterTemplate>::InitDone);
+        objects.cluster_templates.apply(&Event::<KomputerAgentClusterTemplate>::InitDone, &|_| ());
         assert_eq!(objects.exists(Target::Template, "default", "small"), Some(false));
         assert_eq!(objects.exists(Target::Template, "other", "large"), Some(false));
         let small = KomputerAgentClusterTemplate::new("small", KomputerAgentClusterTemplateSpec::default());
-        objects.cluster_templates.apply(Event::Apply(small));
+        objects.cluster_templates.apply(&Event::Apply(small), &|_| ());
         assert_eq!(objects.exists(Target::Template, "other", "small"), Some(true));
-        objects.templates.apply(Event::Delete(template("large")));
+        objects.templates.apply(&Event::Delete(template("large")), &|_| ());
         assert_eq!(objects.exists(Target::Template, "default", "large"), Some(false));
     }
 }

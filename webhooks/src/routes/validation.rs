@@ -24,7 +24,7 @@ pub(super) async fn answer(
         old => causes_of_change(kind, old, &request.object),
     };
     if request.old_object.pointer("/spec/managerRef") != request.object.pointer("/spec/managerRef") {
-        causes.extend(references.causes(kind, &request.namespace, &request.name, &request.object));
+        causes.extend(references.cause(kind, &request.namespace, &request.name, &request.object));
     }
     if !causes.is_empty() {
         return Ok((Answer::denied(request.uid, kind, &request.name, &causes), "denied"));

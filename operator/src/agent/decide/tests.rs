@@ -7,7 +7,6 @@ use komputer_crds::v1beta1::{
     AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle,
     NamespacedSecretKeyRef, PodTemplate, StatusConditions, Template,
 };
-use komputer_events::AgentId;
 use kube::{Resource, core::PartialObjectMeta};
 
 use super::*;
@@ -170,11 +169,15 @@ fn what_is_missing_is_named() {
 
 #[test]
 fn an_agent_above_itself_is_stalled_and_one_below_a_circle_is_not() {
-    let above = |names: &[&str]| names.iter().map(|name| AgentId::new("team", *name).unwrap()).collect();
+    let above = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     let mut observed = Observed { managers: above(&["bob", "eve", "ada"]), ..world() };
     let plan = decide(&observed);
     assert_eq!((kinds(&plan), standing(&plan).1.as_str()), (vec![], "ReferenceCycle"));
-    assert!(standing(&plan).2.starts_with("spec.managerRef: ada → bob → eve → ada is a circle; name another manager"));
+    assert!(
+        standing(&plan)
+            .2
+            .starts_with("spec.managerRef: Forbidden: ada → bob → eve → ada is a circle; name another manager")
+    );
     observed.managers = above(&["bob", "eve", "bob"]);
     assert_eq!(standing(&decide(&observed)).1, "Starting");
 }
