@@ -8,7 +8,6 @@ use komputer_crds::{
 };
 use komputer_events::AgentId;
 use kube::ResourceExt;
-use serde_json::Value;
 
 use super::{
     attachments::Attachment,
@@ -24,16 +23,7 @@ macro_rules! attached {
     ($kind:ident, $rules:expr, $target:expr) => {
         impl Declared for $kind {
             const KIND: Kind = $rules;
-            type Status = AttachedStatus;
             type Facts = BTreeSet<AgentId>;
-
-            fn spec(&self) -> serde_json::Result<Value> {
-                serde_json::to_value(&self.spec)
-            }
-
-            fn status(&self) -> Option<&AttachedStatus> {
-                self.status.as_ref()
-            }
 
             fn look(&self, world: &World) -> BTreeSet<AgentId> {
                 let (namespace, name) = (self.namespace().unwrap_or_default(), self.name_any());

@@ -4,7 +4,6 @@ use komputer_crds::{
     validate::Kind,
 };
 use kube::ResourceExt;
-use serde_json::Value;
 
 use super::{
     decide::{Declared, Verdict},
@@ -23,16 +22,7 @@ pub struct Facts {
 
 impl Declared for KomputerConfig {
     const KIND: Kind = Kind::Config;
-    type Status = KomputerConfigStatus;
     type Facts = Facts;
-
-    fn spec(&self) -> serde_json::Result<Value> {
-        serde_json::to_value(&self.spec)
-    }
-
-    fn status(&self) -> Option<&KomputerConfigStatus> {
-        self.status.as_ref()
-    }
 
     fn look(&self, world: &World) -> Facts {
         let age = |config: &KomputerConfig| (config.creation_timestamp(), config.name_any());

@@ -6,9 +6,12 @@ use komputer_crds::{
     v1beta1::StatusConditions,
     validate::{self, Kind},
 };
-use kube::ResourceExt;
+use kube::{
+    ResourceExt,
+    core::object::{HasSpec, HasStatus},
+};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::world::World;
 use crate::{
@@ -20,21 +23,16 @@ use crate::{
 };
 
 /// A declared kind.
-pub trait Declared: Watched + PartialEq {
+pub trait Declared:
+    Watched
+    + HasSpec<Spec: Serialize>
+    + HasStatus<Status: StatusConditions + Serialize + PartialEq + Clone + Debug + Send + Sync>
+{
     /// Its rules.
     const KIND: Kind;
-    /// Its status.
-    type Status: StatusConditions + Serialize + PartialEq + Clone + Debug + Send + Sync;
     /// What its status says beside its conditions.
     type Facts: Clone + Debug + Send;
 
-    /// What was declared.
-    ///
-    /// # Errors
-    /// Never for what came from the apiserver.
-    fn spec(&self) -> serde_json::Result<Value>;
-    /// What has been written of it.
-    fn status(&self) -> Option<&Self::Status>;
     /// Looks at the rest of the world.
     fn look(&self, world: &World) -> Self::Facts;
     /// Judges, where the spec is valid.
@@ -125,7 +123,7 @@ pub(super) fn decide<K: Declared>(observed: &Observed<K>) -> Plan<K::Status> {
 
 /// What is wrong with the spec: admission refuses it, but may have been passed by, or be newer.
 fn invalid<K: Declared>(object: &K) -> Option<String> {
-    let causes = validate::causes(K::KIND, &json!({ "spec": object.spec().ok()? }));
+    let causes = validate::causes(K::KIND, &json!({ "spec": object.spec() }));
     (!causes.is_empty()).then(|| validate::message(&causes))
 }
 

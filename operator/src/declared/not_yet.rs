@@ -3,7 +3,6 @@ use komputer_crds::{
     v1beta1::{KomputerBudget, KomputerBudgetStatus, KomputerSchedule, KomputerScheduleStatus},
     validate::Kind,
 };
-use serde_json::Value;
 
 use super::{
     decide::{Declared, Verdict},
@@ -15,16 +14,7 @@ macro_rules! not_yet {
     ($kind:ident, $rules:expr, $status:ident, $message:literal) => {
         impl Declared for $kind {
             const KIND: Kind = $rules;
-            type Status = $status;
             type Facts = ();
-
-            fn spec(&self) -> serde_json::Result<Value> {
-                serde_json::to_value(&self.spec)
-            }
-
-            fn status(&self) -> Option<&$status> {
-                self.status.as_ref()
-            }
 
             fn look(&self, _: &World) {}
 

@@ -10,7 +10,6 @@ use komputer_crds::{
 };
 use komputer_events::Money;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
-use serde_json::Value;
 
 use super::{
     attachments::Attachment,
@@ -33,16 +32,7 @@ pub struct Facts {
 
 impl Declared for KomputerOffice {
     const KIND: Kind = Kind::Office;
-    type Status = KomputerOfficeStatus;
     type Facts = Facts;
-
-    fn spec(&self) -> serde_json::Result<Value> {
-        serde_json::to_value(&self.spec)
-    }
-
-    fn status(&self) -> Option<&KomputerOfficeStatus> {
-        self.status.as_ref()
-    }
 
     fn look(&self, world: &World) -> Facts {
         let namespace = self.namespace().unwrap_or_default();

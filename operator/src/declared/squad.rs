@@ -4,7 +4,6 @@ use komputer_crds::{
     validate::Kind,
 };
 use kube::ResourceExt;
-use serde_json::Value;
 
 use super::{
     decide::{Declared, Verdict},
@@ -23,16 +22,7 @@ pub struct Conflict {
 
 impl Declared for KomputerSquad {
     const KIND: Kind = Kind::Squad;
-    type Status = KomputerSquadStatus;
     type Facts = Option<Conflict>;
-
-    fn spec(&self) -> serde_json::Result<Value> {
-        serde_json::to_value(&self.spec)
-    }
-
-    fn status(&self) -> Option<&KomputerSquadStatus> {
-        self.status.as_ref()
-    }
 
     /// Of two squads with the same member the older has it, or that whose name is first.
     fn look(&self, world: &World) -> Option<Conflict> {

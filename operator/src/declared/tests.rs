@@ -47,16 +47,14 @@ fn stands<K: Declared>(object: K, facts: K::Facts, expected: [&str; 4]) {
 fn a_template_says_what_its_key_lacks() {
     let plain = || object::<KomputerAgentTemplate>(json!({}));
     stands(plain(), template::Facts::default(), ["True", "Available", "", "Agents can be made from it"]);
-    let not_granted = template::Facts { not_granted: Some("other".into()), ..Default::default() };
+    let without = |key| template::Facts { without_key: Some(key), ..Default::default() };
+    let not_granted = without(template::WithoutKey::NotGranted { namespace: "other".into() });
     let message =
         "spec.model.apiKeySecretRef: a Secret of namespace other is not granted; name one of its own namespace";
     stands(plain(), not_granted, ["False", "ReferenceNotGranted", "Stalled", message]);
 
-    let lacking = template::Facts {
-        lacking: Some("Secret s/claude does not exist; create it with key k".into()),
-        ..Default::default()
-    };
-    let message = "spec.model.apiKeySecretRef: Secret s/claude does not exist; create it with key k";
+    let lacking = without(template::WithoutKey::Missing { secret: "s/claude".into(), key: "k".into() });
+    let message = "spec.model.apiKeySecretRef: Secret s/claude: key k is missing; create it, or name another";
     let cluster = object::<KomputerAgentClusterTemplate>(json!({}));
     stands(cluster, lacking, ["Unknown", "DependencyNotReady", "Reconciling", message]);
 }

@@ -36,11 +36,15 @@ impl World {
         found.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
     }
 
+    /// A Secret of the operator's namespace.
+    pub(super) fn secret(&self, name: &str) -> Option<Secret> {
+        self.secrets.get(&ObjectRef::new(name).within(&self.system)).map(Arc::unwrap_or_clone)
+    }
+
     /// What a Secret of the operator's namespace lacks, where it lacks it.
     pub(super) fn lacks(&self, secret: &str, key: &str) -> Option<String> {
-        let found = self.secrets.get(&ObjectRef::new(secret).within(&self.system));
         let place = format!("Secret {}/{secret}", self.system);
-        match found {
+        match self.secret(secret) {
             None => Some(format!("{place} does not exist; create it with key {key}")),
             Some(found) if !found.data.as_ref().is_some_and(|data| data.contains_key(key)) => {
                 Some(format!("{place}: key {key} is missing; add it"))
