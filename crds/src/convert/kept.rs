@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::Fields;
 
@@ -23,14 +24,68 @@ pub(super) struct Changes(pub(super) BTreeMap<String, Change>);
 
 /// A field that translation gives one value and that has another.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "WrittenChange", into = "WrittenChange")]
 pub(super) struct Change {
-    /// What translation makes of it; nothing where absent.
+    was: Was,
+    /// What it is; removed where absent.
+    is: Option<Value>,
+}
+
+/// What translation makes of a field.
+#[derive(Clone, Debug, PartialEq)]
+enum Was {
+    Absent,
+    Short(Value),
+    /// The SHA-256 of what is long: all annotations of an object together may have 256 KiB.
+    Long(String),
+}
+
+/// Bytes of JSON up to which a value is short.
+const SHORT: usize = 128;
+
+impl Was {
+    fn of(value: Option<&Value>) -> Self {
+        let Some(value) = value else { return Self::Absent };
+        let text = value.to_string();
+        if text.len() <= SHORT { Self::Short(value.clone()) } else { Self::Long(hex::encode(Sha256::digest(text))) }
+    }
+}
+
+/// A change as JSON.
+#[derive(Serialize, Deserialize, Clone)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct WrittenChange {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     was: Option<Value>,
-    /// What it is; removed where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    was_digest: Option<String>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     is: Option<Value>,
+}
+
+impl From<Change> for WrittenChange {
+    fn from(Change { was, is }: Change) -> Self {
+        let (was, was_digest) = match was {
+            Was::Absent => (None, None),
+            Was::Short(value) => (Some(value), None),
+            Was::Long(digest) => (None, Some(digest)),
+        };
+        Self { was, was_digest, is }
+    }
+}
+
+impl TryFrom<WrittenChange> for Change {
+    type Error = &'static str;
+
+    fn try_from(WrittenChange { was, was_digest, is }: WrittenChange) -> Result<Self, &'static str> {
+        let was = match (was, was_digest) {
+            (None, None) => Was::Absent,
+            (Some(value), None) => Was::Short(value),
+            (None, Some(digest)) => Was::Long(digest),
+            (Some(_), Some(_)) => return Err("a change has `was` or `wasDigest`, not both"),
+        };
+        Ok(Self { was, is })
+    }
 }
 
 /// `null` is a value, other than no value.
@@ -60,7 +115,7 @@ impl Changes {
             self.compare_one(&format!("{path}/{}", escape(name)), translated.get(name), is);
         }
         for (name, was) in translated.iter().filter(|(name, _)| !original.contains_key(*name)) {
-            self.0.insert(format!("{path}/{}", escape(name)), Change { was: Some(was.clone()), is: None });
+            self.0.insert(format!("{path}/{}", escape(name)), Change { was: Was::of(Some(was)), is: None });
         }
     }
 
@@ -69,7 +124,7 @@ impl Changes {
             (Some(Value::Object(was)), Value::Object(is)) => self.compare(path, was, is),
             (None, Value::Object(is)) if !is.is_empty() => self.compare(path, &Fields::new(), is),
             _ => {
-                self.0.insert(path.into(), Change { was: was.cloned(), is: Some(is.clone()) });
+                self.0.insert(path.into(), Change { was: Was::of(was), is: Some(is.clone()) });
             }
         }
     }
@@ -87,7 +142,7 @@ impl Changes {
 
 impl Change {
     fn apply(&self, fields: &mut Fields, parents: &[String], name: &str) {
-        if get(fields, parents).and_then(|parent| parent.get(name)) != self.was.as_ref() {
+        if Was::of(get(fields, parents).and_then(|parent| parent.get(name))) != self.was {
             return;
         }
         let Some(parent) = get_or_insert(fields, parents) else { return };
@@ -156,6 +211,19 @@ mod tests {
         let changes = json!({ "/role": { "was": "Worker" }, "/secretRefs": { "was": [], "is": [{ "name": "a" }] } });
         let edited = json!({ "role": "Manager", "secretRefs": [{ "name": "b" }] });
         assert_eq!(apply(&changes, edited.clone()), edited);
+    }
+
+    #[test]
+    fn what_is_long_is_kept_once() {
+        let members =
+            |prompt: &str| json!({ "members": [{ "spec": { "instructions": "i".repeat(1_000), "p": prompt } }] });
+        let (translated, original) = (members("a"), members("b"));
+        let changes = Changes::between(&fields(translated.clone()), &fields(original.clone()));
+        let written = serde_json::to_value(&changes).unwrap();
+        assert!(written.to_string().len() < 1_200, "{written}");
+        assert_eq!(apply(&written, translated), original);
+        let edited = members("c");
+        assert_eq!(apply(&written, edited.clone()), edited);
     }
 
     #[test]
