@@ -5,6 +5,7 @@
 //! objects too.
 pub mod convert;
 mod definitions;
+mod deprecated;
 mod json_schema;
 pub mod object_references;
 pub mod recurrence;
@@ -15,6 +16,7 @@ pub mod v1beta1;
 pub mod validate;
 
 pub use definitions::{DefinitionError, definitions, to_yaml};
+pub use deprecated::deprecated;
 pub use json_schema::json_schemas;
 
 /// The API group of every kind.

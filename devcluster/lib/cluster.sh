@@ -125,7 +125,7 @@ claim() { # light or nothing
 abandon_up() {
   local log
   echo "devcluster: cluster '$NAME' did not start; the last lines of its logs:" >&2
-  for log in "$RUN"/log/*.log; do echo "--- $log"; tail -n 5 "$log"; done >&2
+  for log in "$RUN"/log/*.log; do echo "--- $log"; tail -n 20 "$log"; done >&2
   down
 }
 

@@ -13,11 +13,13 @@ start_apiserver() {
   start etcd "$kube" etcd --data-dir="$DATA/etcd" --unsafe-no-fsync --quota-backend-bytes=8589934592 \
     --listen-client-urls="$etcd" --advertise-client-urls="$etcd" \
     --listen-peer-urls="$peer" --initial-advertise-peer-urls="$peer" --initial-cluster="default=$peer"
+  write_admission_configuration
   start kube-apiserver "$kube" kube-apiserver --etcd-servers="$etcd" --secure-port="$API_PORT" "${place[@]}" \
     --tls-cert-file="$RUN/pki/kube-apiserver.crt" --tls-private-key-file="$RUN/pki/kube-apiserver.key" --client-ca-file="$RUN/pki/ca.crt" \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$RUN/pki/service-accounts.pub" \
     --service-account-signing-key-file="$RUN/pki/service-accounts.key" --service-cluster-ip-range="$SERVICES" \
-    --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged=true \
+    --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
+    --admission-control-config-file="$RUN/etc/admission.yaml" --allow-privileged=true \
     --audit-policy-file="$HERE/config/audit-policy.yaml" --audit-log-path="$RUN/log/audit.log" --audit-log-maxsize=100000
   write_kubeconfig admin "$RUN/kubeconfig"
 }

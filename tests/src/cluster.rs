@@ -52,6 +52,11 @@ impl LightCluster {
         &self.kubeconfig
     }
 
+    /// A file of its authorities, certificates and keys, like `webhook-clients-ca.crt`.
+    pub fn certificate(&self, file: &str) -> PathBuf {
+        self.kubeconfig.with_file_name("pki").join(file)
+    }
+
     /// A client of its administrator.
     ///
     /// # Errors

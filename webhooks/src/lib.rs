@@ -12,4 +12,4 @@ mod watch;
 
 pub use metrics::Metrics;
 pub use references::{Objects, References};
-pub use routes::routes;
+pub use routes::{Admits, routes};

@@ -1,14 +1,14 @@
 //! Serves komputer's webhooks.
-use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::pending, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
 use komputer_telemetry::{Health, Registry};
 use komputer_webhooks::{
-    Metrics, Objects, References,
+    Admits, Metrics, Objects, References,
     certificates::{Followed, Follower, Keeper, Lifetimes, Settings, Target},
     routes,
-    tls::{HotCertificate, Limits, serve, server_config},
+    tls::{HotCertificate, Limits, client_authority, serve, server_config},
 };
 use kube::{Client, ResourceExt as _};
 use tokio::{
@@ -61,6 +61,10 @@ struct Arguments {
     /// More host names or addresses for the certificate, where the apiserver calls by URL.
     #[arg(long = "host", env = "KOMPUTER_WEBHOOKS_HOSTS", value_delimiter = ',')]
     hosts: Vec<String>,
+    /// A file of PEM certificates: who asks for admission shows a certificate of one of these authorities. Without it,
+    /// whoever reaches the server may ask.
+    #[arg(long, env = "KOMPUTER_WEBHOOKS_CLIENT_CA")]
+    client_ca: Option<PathBuf>,
     /// Seconds to go on serving after being told to stop, until no apiserver calls any more.
     #[arg(long, env = "KOMPUTER_WEBHOOKS_LINGER_SECONDS", default_value_t = 10)]
     linger_seconds: u64,
@@ -88,8 +92,11 @@ async fn main() -> anyhow::Result<()> {
             tokio::spawn(follower.run())
         }
     };
+    let clients = arguments.client_ca.as_ref().map(client_authority).transpose()?;
+    let admits = if clients.is_some() { Admits::Verified } else { Admits::Anybody };
+    let tls = server_config(served, clients)?;
     let (objects, watching_objects) = Objects::watch(&client);
-    let routes = routes(Arc::new(References::new(client, objects, &arguments.namespace)), metrics);
+    let routes = routes(Arc::new(References::new(objects)), admits, metrics);
     let listener = TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("cannot listen on {}; choose another address with --listen", arguments.listen))?;
@@ -104,7 +111,7 @@ async fn main() -> anyhow::Result<()> {
     };
     let endpoints = komputer_telemetry::serve(arguments.health, health.clone(), registry, pending());
     tokio::select! {
-        () = serve(listener, server_config(served)?, routes, Limits::default(), stop) => Ok(()),
+        () = serve(listener, tls, routes, Limits::default(), stop) => Ok(()),
         result = endpoints => result.context("health and metrics are not served"),
         ended = keeping => bail!("the certificates are not kept any more: {ended:?}"),
         ended = tokio::spawn(watching_objects) => bail!("objects are not watched any more: {ended:?}"),

@@ -1,37 +1,29 @@
 //! What an object refers to and is not there: a warning, never a refusal, because Git applies in any order.
 mod known;
 mod objects;
-mod secrets;
 
 use komputer_crds::{
     object_references::{Reference, Target, references},
     validate::{Cause, Kind, circle, managers},
 };
-use kube::Client;
 use serde_json::Value;
 
 pub use objects::Objects;
-use secrets::Secrets;
 
-/// Looks up what objects refer to.
-pub struct References {
-    objects: Objects,
-    secrets: Secrets,
-    /// Where Secrets are that an object without a namespace names.
-    system: String,
-}
+/// Looks up what objects refer to. Secrets are not asked for: who may know whether one exists may read them all.
+pub struct References(Objects);
 
 impl References {
-    /// With the objects that are known, and Secrets asked of the apiserver. `system` is komputer's own namespace.
-    pub fn new(client: Client, objects: Objects, system: &str) -> Self {
-        Self { objects, secrets: Secrets::new(client), system: system.into() }
+    /// With the objects that are known.
+    pub fn new(objects: Objects) -> Self {
+        Self(objects)
     }
 
     /// What is wrong with what an object refers to: an agent cannot be above itself.
     pub(crate) fn cause(&self, kind: Kind, namespace: &str, name: &str, object: &Value) -> Option<Cause> {
         let own = object.pointer("/spec/managerRef/name").and_then(Value::as_str).filter(|_| kind == Kind::Agent)?;
         let manager_of = |agent: &str| {
-            if agent == name { Some(own.to_owned()) } else { self.objects.manager(namespace, agent) }
+            if agent == name { Some(own.to_owned()) } else { self.0.manager(namespace, agent) }
         };
         circle(name, &managers(name, manager_of))
     }
@@ -41,7 +33,7 @@ impl References {
         let members = object.pointer("/spec/members").and_then(Value::as_array).filter(|_| kind == Kind::Squad);
         let members = members.into_iter().flatten().enumerate().filter_map(|(index, member)| {
             let member = member.get("name")?.as_str()?;
-            let other = self.objects.other_squad(namespace, name, member)?;
+            let other = self.0.other_squad(namespace, name, member)?;
             Some(cut(&format!(
                 "spec.members[{index}]: {member} is in KomputerSquad {other} too; the older squad keeps it"
             )))
@@ -50,24 +42,13 @@ impl References {
     }
 
     /// A warning for each reference to something that is known not to be there.
-    pub(crate) async fn missing(&self, kind: Kind, namespace: &str, object: &Value) -> Vec<String> {
-        let Some(spec) = object.get("spec") else { return Vec::new() };
-        let own = if namespace.is_empty() { &self.system } else { namespace };
-        let mut warnings = Vec::new();
-        let (mut of_secrets, mut secrets) = (Vec::new(), Vec::new());
-        for reference in references(kind, spec) {
-            let namespace = reference.namespace.as_deref().unwrap_or(own).to_owned();
-            if reference.target == Target::Secret {
-                secrets.push((namespace, reference.name.clone()));
-                of_secrets.push(reference);
-            } else if self.objects.exists(reference.target, &namespace, &reference.name) == Some(false) {
-                warnings.push(warning(&reference, own));
-            }
-        }
-        let missing = self.secrets.missing(&secrets).await;
-        let of_missing = of_secrets.iter().zip(&secrets).filter(|(_, secret)| missing.contains(secret));
-        warnings.extend(of_missing.map(|(reference, _)| warning(reference, own)));
-        warnings
+    pub(crate) fn missing(&self, kind: Kind, own: &str, object: &Value) -> Vec<String> {
+        let found = object.get("spec").map(|spec| references(kind, spec)).unwrap_or_default();
+        let is_missing = |reference: &&Reference| {
+            let namespace = reference.namespace.as_deref().unwrap_or(own);
+            self.0.exists(reference.target, namespace, &reference.name) == Some(false)
+        };
+        found.iter().filter(is_missing).map(|reference| warning(reference, own)).collect()
     }
 }
 

@@ -15,43 +15,48 @@ use warp::{
     reply::{self, Response},
 };
 
-use crate::{metrics::Metrics, references::References};
+use crate::{metrics::Metrics, references::References, tls::Caller};
+
+/// Who may ask for admission. An answer tells which objects exist, and conversion tells nothing that was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admits {
+    /// Whoever reaches the server.
+    Anybody,
+    /// Who has shown a certificate.
+    Verified,
+}
 
 /// `POST /convert` and `POST /validate/<plural>`.
-pub fn routes(references: Arc<References>, metrics: Metrics) -> BoxedFilter<(Response,)> {
+pub fn routes(references: Arc<References>, admits: Admits, metrics: Metrics) -> BoxedFilter<(Response,)> {
     let measured = metrics.clone();
     let convert = warp::path!("convert").and(warp::post()).and(warp::body::bytes()).map(move |body: Bytes| {
         let begun = Instant::now();
-        let (response, result) = match read(&body) {
-            Ok(review) => {
-                conversion::answer(review).map_or_else(bad_request, |(review, result)| (json(&review), result))
-            }
-            Err(problem) => bad_request(problem),
-        };
+        let answer = read(&body).and_then(conversion::answer);
+        let (response, result) = answer.map_or_else(bad_request, |(review, result)| (json(&review), result));
         measured.answered("convert", result, begun.elapsed());
         response
     });
-    let validate = warp::path!("validate" / String).and(warp::post()).and(warp::body::bytes());
-    let validate = validate.then(move |plural: String, body: Bytes| {
-        let (references, metrics) = (references.clone(), metrics.clone());
-        async move {
-            let begun = Instant::now();
-            let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.plural() == plural) else {
-                return StatusCode::NOT_FOUND.into_response();
-            };
-            let (response, result) = match read(&body) {
-                Ok(review) => match validation::answer(kind, review, &references).await {
-                    Ok((review, result)) => (json(&review), result),
-                    Err(problem) => bad_request(problem),
-                },
-                Err(problem) => bad_request(problem),
-            };
-            metrics.answered(kind.plural(), result, begun.elapsed());
-            response
+    let validate =
+        warp::path!("validate" / String).and(warp::post()).and(warp::ext::optional()).and(warp::body::bytes());
+    let validate = validate.map(move |plural: String, caller: Option<Caller>, body: Bytes| {
+        if admits == Admits::Verified && caller != Some(Caller::Verified) {
+            return reply::with_status(UNKNOWN_CALLER, StatusCode::UNAUTHORIZED).into_response();
         }
+        let begun = Instant::now();
+        let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.plural() == plural) else {
+            return StatusCode::NOT_FOUND.into_response();
+        };
+        let answer = read(&body).and_then(|review| validation::answer(kind, review, &references));
+        let (response, result) = answer.map_or_else(bad_request, |(review, result)| (json(&review), result));
+        metrics.answered(kind.plural(), result, begun.elapsed());
+        response
     });
     convert.or(validate).unify().boxed()
 }
+
+/// What a stranger is told; an apiserver passes it on.
+const UNKNOWN_CALLER: &str = "who asks for admission has to show a certificate of the authority in --client-ca; \
+    give the apiserver one, as docs/gitops.md says";
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| format!("the body is not a review: {error}"))

@@ -17,6 +17,11 @@ fn prefix(version: Version) -> &'static str {
     }
 }
 
+/// The annotation of a v1beta1 object that keeps a field of v1alpha1, like `spec.internalSystemPrompt`.
+pub(crate) fn kept_annotation(field: &str) -> String {
+    format!("{}{field}", prefix(Version::V1beta1))
+}
+
 /// Takes these annotations off an object of `version`. One that cannot be read stays.
 pub(super) fn take_kept(object: &mut Fields, version: Version) -> Kept {
     take(object, prefix(version)).unwrap_or_default()

@@ -31,6 +31,7 @@ mod version;
 use field::Identity;
 use kept::{Changes, Kept};
 use kind::Kind;
+pub(crate) use metadata::kept_annotation;
 use serde_json::{Map, Value};
 pub use version::Version;
 

@@ -39,7 +39,7 @@ fn what_the_document_says_works_as_it_stands_there() {
     }
     let (metadata, kustomizations): (Vec<_>, Vec<_>) =
         blocks(&document).into_iter().partition(|block| block.starts_with("metadata:"));
-    assert_eq!((metadata.len(), kustomizations.len()), (1, 5));
+    assert_eq!((metadata.len(), kustomizations.len()), (1, 6));
     for block in kustomizations {
         apply(&cluster, build(block));
     }
@@ -50,9 +50,10 @@ fn what_the_document_says_works_as_it_stands_there() {
         .unwrap();
     cluster.kubectl(&["-n", "argocd", "create", "-f", "-"], ARGO_CD).unwrap();
     let commands: Vec<_> = document.lines().filter_map(|line| line.strip_prefix("    kubectl ")).collect();
-    assert_eq!(commands.len(), 4, "{commands:#?}");
+    assert_eq!(commands.len(), 5, "{commands:#?}");
+    let authority = format!("=ca.crt={}", cluster.certificate("webhook-clients-ca.crt").display());
     for command in commands {
-        let command = command.replace("KOMPUTER/", repository("").to_str().unwrap());
+        let command = command.replace("KOMPUTER/", repository("").to_str().unwrap()).replace("=ca.crt", &authority);
         cluster.kubectl(&command.split_whitespace().collect::<Vec<_>>(), "").unwrap();
     }
     let argo: Value =

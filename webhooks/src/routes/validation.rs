@@ -1,15 +1,16 @@
-use komputer_crds::validate::{Kind, causes, causes_of_change};
+use std::collections::BTreeMap;
+
+use komputer_crds::{
+    deprecated,
+    validate::{Kind, causes, causes_of_change},
+};
 use serde_json::Value;
 
 use super::admission::{API_VERSION, Answer, Request, Review};
 use crate::references::References;
 
 /// Admits or refuses an object, with warnings for what it refers to and is not there.
-pub(super) async fn answer(
-    kind: Kind,
-    review: Review,
-    references: &References,
-) -> Result<(Answer, &'static str), String> {
+pub(super) fn answer(kind: Kind, review: Review, references: &References) -> Result<(Answer, &'static str), String> {
     let Review { api_version, kind: review_kind, request: Some(request) } = review else {
         return Err("the review has no request".into());
     };
@@ -29,10 +30,16 @@ pub(super) async fn answer(
     if !causes.is_empty() {
         return Ok((Answer::denied(request.uid, kind, &request.name, &causes), "denied"));
     }
-    let mut warnings = references.missing(kind, &request.namespace, &request.object).await;
+    let mut warnings = references.missing(kind, &request.namespace, &request.object);
     warnings.extend(references.shared(kind, &request.namespace, &request.name, &request.object));
+    warnings.extend(deprecated(kind, &annotations(&request.object)));
     warnings.extend(promoted(&request).then(|| PROMOTED.to_owned()));
     Ok((Answer::allowed(request.uid, warnings), "allowed"))
+}
+
+fn annotations(object: &Value) -> BTreeMap<String, String> {
+    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten();
+    annotations.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 /// v1alpha1 makes an agent a manager where it does not say, and v1beta1 a worker.

@@ -20,6 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use tower_service::Service as _;
 use warp::{Reply, filters::BoxedFilter, http::StatusCode, reply::Response};
 
+use super::Caller;
+
 /// How long to wait when the system has no more file descriptors, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -50,7 +52,7 @@ impl Default for Limits {
     }
 }
 
-/// Serves `routes` on `listener` until `shutdown` completes and the requests under way are answered.
+/// Serves `routes` on `listener`, each request with its [`Caller`] as an extension, until `shutdown` completes and the requests under way are answered.
 pub async fn serve<R: Reply + 'static>(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
@@ -116,11 +118,13 @@ async fn connection<R: Reply + 'static>(
         Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => return tracing::debug!("TLS handshake took too long"),
     };
+    let caller = Caller::of(stream.get_ref().1);
     let service = warp::service(routes);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut service = service.clone();
         // warp's own limit reads a header, which chunked bodies do not have.
-        let request = request.map(|body| Limited::new(body, limits.body));
+        let mut request = request.map(|body| Limited::new(body, limits.body));
+        request.extensions_mut().insert(caller);
         async move { Ok::<_, Infallible>(answer(service.call(request)).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());

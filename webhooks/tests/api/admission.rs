@@ -6,11 +6,10 @@ use crate::system::{agent, system};
 fn what_is_missing_is_warned_of_and_admitted() {
     let system = system();
     system.kubectl(&["create", "namespace", "missing"], "");
-    let manifest = agent(
-        "missing",
-        "a",
-        json!({ "templateRef": { "name": "large" }, "secretRefs": [{ "name": "github" }, { "name": "slack" }] }),
-    );
+    let skills = json!([{ "name": "review" }, { "name": "tests" }]);
+    // Nobody asks whether the Secret is there.
+    let spec = json!({ "templateRef": { "name": "large" }, "skills": skills, "secretRefs": [{ "name": "github" }] });
+    let manifest = agent("missing", "a", spec);
     let apply = || {
         let ended = system.cluster.try_kubectl(&["apply", "-f", "-"], &manifest).unwrap();
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -18,12 +17,17 @@ fn what_is_missing_is_warned_of_and_admitted() {
     };
     let warnings = "\
         Warning: spec.templateRef: no template \"large\" here or in the cluster; it is waited for\n\
-        Warning: spec.secretRefs[0]: no Secret \"github\" in this namespace; it is waited for\n\
-        Warning: spec.secretRefs[1]: no Secret \"slack\" in this namespace; it is waited for\n";
+        Warning: spec.skills[0]: no KomputerSkill \"review\" in this namespace; it is waited for\n\
+        Warning: spec.skills[1]: no KomputerSkill \"tests\" in this namespace; it is waited for\n";
     assert_eq!(apply(), warnings);
 
-    system.kubectl(&["create", "-n", "missing", "secret", "generic", "github"], "");
-    system.kubectl(&["create", "-n", "missing", "secret", "generic", "slack"], "");
+    for name in ["review", "tests"] {
+        let skill = json!({
+            "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerSkill",
+            "metadata": { "name": name, "namespace": "missing" }, "spec": { "description": "d", "content": "c" },
+        });
+        system.kubectl(&["create", "-f", "-"], &skill.to_string());
+    }
     let template = json!({
         "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerAgentTemplate",
         "metadata": { "name": "large", "namespace": "missing" }, "spec": {},
@@ -44,6 +48,21 @@ fn a_write_through_the_old_version_that_makes_a_manager_is_warned_of() {
     let arguments = ["patch", "-n", "promoted", old, "a", "--type=merge", "-p", r#"{"spec":{"instructions":"j"}}"#];
     let ended = system.cluster.try_kubectl(&arguments, "").unwrap();
     assert!(ended.stderr.contains("Warning: spec.role: now manager"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_field_that_does_nothing_any_more_is_warned_of() {
+    let system = system();
+    system.kubectl(&["create", "namespace", "deprecated"], "");
+    let old = json!({
+        "apiVersion": "komputer.komputer.ai/v1alpha1", "kind": "KomputerAgent",
+        "metadata": { "name": "a", "namespace": "deprecated" },
+        "spec": { "instructions": "i", "templateRef": "t", "internalSystemPrompt": "You are" },
+    });
+    let ended = system.cluster.try_kubectl(&["apply", "-f", "-"], &old.to_string()).unwrap();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let warning = "Warning: spec.internalSystemPrompt: has no effect any more; remove it, or move what is yours to systemPrompt\n";
+    assert!(ended.stderr.contains(warning), "{}", ended.stderr);
 }
 
 #[test]

@@ -65,6 +65,8 @@ impl System {
         let url = format!("https://{webhooks}");
         let server = Command::new(env!("CARGO_BIN_EXE_komputer-webhooks"))
             .args(["--listen", &webhooks.to_string(), "--health", &health.to_string(), "--host", "127.0.0.1"])
+            .arg("--client-ca")
+            .arg(cluster.certificate("webhook-clients-ca.crt"))
             .env("KUBECONFIG", cluster.kubeconfig())
             .spawn()
             .expect("the program");

@@ -21,7 +21,7 @@ use komputer_crds::{v1alpha1, v1beta1};
 use komputer_telemetry::{Health, Registry};
 use komputer_tests::{cluster::LightCluster, node::eventually};
 use komputer_webhooks::{
-    Metrics, Objects, References,
+    Admits, Metrics, Objects, References,
     certificates::{Keeper, Lifetimes, Settings, Target},
     routes,
     tls::{HotCertificate, Limits, serve, server_config},
@@ -57,12 +57,18 @@ async fn replica(client: Client, tasks: &mut JoinSet<()>) -> (u16, Health) {
     };
     let keeper = Keeper::new(client.clone(), settings, served.clone(), health.check("certificates"), metrics.clone());
     let (objects, watching) = Objects::watch(&client);
-    let routes = routes(Arc::new(References::new(client, objects, "default")), metrics);
+    let routes = routes(Arc::new(References::new(objects)), Admits::Anybody, metrics);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tasks.spawn(keeper.run());
     tasks.spawn(watching);
-    tasks.spawn(serve(listener, server_config(served).unwrap(), routes, Limits::default(), std::future::pending()));
+    tasks.spawn(serve(
+        listener,
+        server_config(served, None).unwrap(),
+        routes,
+        Limits::default(),
+        std::future::pending(),
+    ));
     (port, health)
 }
 

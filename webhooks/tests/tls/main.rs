@@ -54,7 +54,7 @@ async fn server(limits: Limits) -> Server {
     });
     let broken = warp::path!("broken").map(|| -> warp::reply::Response { panic!("as it has to") });
     let routes = length.or(echo).unify().or(slow).unify().or(broken).unify().boxed();
-    let config = server_config(certificate.clone()).unwrap();
+    let config = server_config(certificate.clone(), None).unwrap();
     let ended = tokio::spawn(serve(listener, config, routes, limits, async { _ = stopped.await }));
     Server { address, certificate, stop: Some(stop), here, go_on, ended }
 }
