@@ -28,9 +28,11 @@ pub struct Standing {
     pub message: String,
 }
 
-/// The conditions for `standing`; the time of one that has not changed stays.
+/// The conditions for `standing`, and `Deprecated` where there is something to say of deprecated fields; the time of one
+/// that has not changed stays.
 pub fn conditions(
     standing: &Standing,
+    deprecated: Option<&str>,
     generation: Option<i64>,
     before: &[Condition],
     now: Timestamp,
@@ -42,13 +44,13 @@ pub fn conditions(
         Progress::Done => ("True", None),
         Progress::Deleting => ("False", Some(("Reconciling", standing.reason))),
     };
-    let condition = |type_: &str, status: &str, reason: &str| {
+    let condition = |type_: &str, status: &str, reason: &str, message: &str| {
         let unchanged = before.iter().find(|condition| condition.type_ == type_ && condition.status == status);
         Condition {
             type_: type_.into(),
             status: status.into(),
             reason: reason.into(),
-            message: standing.message.clone(),
+            message: message.into(),
             observed_generation: generation,
             last_transition_time: unchanged.map_or_else(
                 || Time(Timestamp::from_second(now.as_second()).unwrap_or(now)),
@@ -56,8 +58,9 @@ pub fn conditions(
             ),
         }
     };
-    let mut conditions = vec![condition("Ready", ready, standing.reason)];
-    conditions.extend(second.map(|(type_, reason)| condition(type_, "True", reason)));
+    let mut conditions = vec![condition("Ready", ready, standing.reason, &standing.message)];
+    conditions.extend(second.map(|(type_, reason)| condition(type_, "True", reason, &standing.message)));
+    conditions.extend(deprecated.map(|message| condition("Deprecated", "True", "FieldsWithoutEffect", message)));
     conditions
 }
 
@@ -67,7 +70,7 @@ mod tests {
 
     fn rows(progress: Progress) -> Vec<(String, String, String)> {
         let standing = Standing { progress, reason: "Because", message: "m".into() };
-        conditions(&standing, Some(3), &[], Timestamp::UNIX_EPOCH)
+        conditions(&standing, None, Some(3), &[], Timestamp::UNIX_EPOCH)
             .into_iter()
             .map(|condition| (condition.type_, condition.status, condition.reason))
             .collect()
@@ -90,10 +93,19 @@ mod tests {
     }
 
     #[test]
+    fn deprecated_fields_change_nothing_else() {
+        let standing = Standing { progress: Progress::Done, reason: "Because", message: "m".into() };
+        let conditions = conditions(&standing, Some("spec.a: does nothing"), Some(3), &[], Timestamp::UNIX_EPOCH);
+        assert_eq!(conditions.iter().map(|found| found.type_.as_str()).collect::<Vec<_>>(), ["Ready", "Deprecated"]);
+        assert_eq!(conditions[0].message, "m");
+        assert_eq!((conditions[1].status.as_str(), conditions[1].message.as_str()), ("True", "spec.a: does nothing"));
+    }
+
+    #[test]
     fn a_condition_keeps_its_time_while_its_status_stays() {
         let at = |progress, second: i64, before: &[Condition]| {
             let standing = Standing { progress, reason: "Because", message: second.to_string() };
-            conditions(&standing, Some(1), before, Timestamp::from_second(second).unwrap())
+            conditions(&standing, None, Some(1), before, Timestamp::from_second(second).unwrap())
         };
         let first = at(Progress::Done, 5, &[]);
         let second = at(Progress::Done, 9, &first);

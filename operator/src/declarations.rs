@@ -21,6 +21,7 @@ use komputer_operator::{
     carry_out::Hands,
     controller,
     declared::{Attachments, Declared, DeclaredController, World, attachments_of},
+    prune::prune,
     watch::{Change, Watched, guarded_cache},
 };
 use kube::{
@@ -31,8 +32,6 @@ use kube::{
         watcher,
     },
 };
-
-use crate::watches::prune;
 
 /// Objects to look at; none while nobody looks.
 pub(crate) struct Wakes<K: Watched>(Arc<Mutex<Option<Opened<K>>>>);

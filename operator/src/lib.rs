@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod keys;
 pub mod lease;
 pub mod plan;
+pub mod prune;
 pub mod recorder;
 pub mod settings;
 pub mod status;

@@ -64,7 +64,7 @@ mod tests {
 
     fn standing(progress: Progress, reason: &'static str) -> Vec<Condition> {
         let standing = Standing { progress, reason, message: "m".into() };
-        conditions(&standing, Some(1), &[], Timestamp::UNIX_EPOCH)
+        conditions(&standing, None, Some(1), &[], Timestamp::UNIX_EPOCH)
     }
 
     #[test]

@@ -10,8 +10,9 @@ use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentClusterTemplate, Komput
 use komputer_events::AgentId;
 use komputer_operator::{
     access::Notice,
-    agent::{AgentPod, Caches, MANIFEST_HASH},
+    agent::{AgentPod, Caches},
     controller::Queue,
+    prune::prune,
     task::TaskIndex,
     watch::{Change, cache, guarded_cache},
 };
@@ -246,16 +247,4 @@ fn wake_owner<K: Resource<DynamicType = ()>>(queue: &Queue<KomputerAgent>) -> im
         let agent = ObjectRef::new(&child.name_any());
         let _ = queue.unbounded_send(agent.within(&child.namespace().unwrap_or_default()));
     }
-}
-
-/// Of an object's metadata decisions read names, owners and times, and of annotations only our own; the rest is most of it.
-pub(crate) fn prune<K: Resource>(object: &mut K) {
-    let metadata = object.meta_mut();
-    metadata.managed_fields = None;
-    metadata.labels = None;
-    metadata.annotations = metadata.annotations.take().map(|mut annotations| {
-        annotations.retain(|key, _| key == MANIFEST_HASH);
-        annotations
-    });
-    metadata.annotations.take_if(|annotations| annotations.is_empty());
 }

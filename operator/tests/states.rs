@@ -148,7 +148,8 @@ fn standing(object: &DynamicObject) -> Option<(String, String, String)> {
     assert!(conditions.iter().all(|condition| condition["observedGeneration"] == status["observedGeneration"]));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready")?;
-    let others: Vec<_> = conditions.iter().filter(|condition| condition["type"] != "Ready").collect();
+    let beside = |condition: &&Value| condition["type"] != "Ready" && condition["type"] != "Deprecated";
+    let others: Vec<_> = conditions.iter().filter(beside).collect();
     assert!(others.len() <= 1 && others.iter().all(|other| other["status"] == "True"), "{conditions:?}");
     assert!(!text(&ready["message"]).is_empty());
     let other = others.first().map(|other| text(&other["type"])).unwrap_or_default();
@@ -166,6 +167,29 @@ async fn stands(client: &Client, kind: &str, name: &str, expected: Standing) {
     })
     .await
     .unwrap();
+}
+
+/// As conversion keeps a field of v1alpha1 that does nothing, and while it does.
+async fn says_what_is_deprecated(client: &Client) {
+    let agents = api(client, "KomputerAgent");
+    let deprecated = |object: &DynamicObject| {
+        let conditions = object.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let found = conditions.iter().find(|condition| condition["type"] == "Deprecated");
+        found.map(|found| found["message"].as_str().unwrap_or_default().to_owned())
+    };
+    for (kept, expected) in [(json!(r#"{"is":"You are"}"#), true), (Value::Null, false)] {
+        let annotations = json!({ "v1alpha1.komputer.komputer.ai/spec.internalSystemPrompt": kept });
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+        agents.patch("suspended", &PatchParams::default(), &patch).await.unwrap();
+        eventually("the condition Deprecated to come and go", || async {
+            let said = deprecated(&agents.get("suspended").await?);
+            let is_so = said.as_ref().is_some_and(|said| said.starts_with("spec.internalSystemPrompt: has no effect"));
+            Ok((is_so == expected && said.is_some() == expected).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+    stands(client, "KomputerAgent", "suspended", ("True", "Suspended", DONE)).await;
 }
 
 struct Operator(Child);
@@ -245,6 +269,7 @@ async fn every_row_of_the_state_table_holds_for_every_kind() {
     agents.patch("hostile", &merge, &Patch::Merge(json!({ "spec": { "podTemplate": null } }))).await.unwrap();
     stands(&client, "KomputerAgent", "hostile", ("Unknown", "Starting", RECONCILING)).await;
     stands(&client, "KomputerOffice", "troubled", ("True", "Open", DONE)).await;
+    says_what_is_deprecated(&client).await;
     // What was waited for comes.
     apply(&client, "KomputerAgentTemplate", "nowhere", &json!({})).await;
     stands(&client, "KomputerAgent", "waits", ("Unknown", "Starting", RECONCILING)).await;

@@ -15,7 +15,7 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
                 "type": {
                     "type": "string", "maxLength": 316,
                     "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$",
-                    "description": "Which aspect: `Ready`, `Reconciling` or `Stalled`.",
+                    "description": "Which aspect: `Ready`, `Reconciling`, `Stalled` or `Deprecated`.",
                 },
                 "status": {
                     "description": "Whether the condition holds.",

@@ -83,7 +83,7 @@ pub struct KomputerOfficeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Time>,
 
-    /// Ready always; Reconciling and Stalled where true.
+    /// Ready always; Reconciling, Stalled and Deprecated where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -168,7 +168,7 @@ pub struct KomputerScheduleStatus {
     #[schemars(length(max = 32_768))]
     pub message: Option<String>,
 
-    /// Ready always; Reconciling and Stalled where true.
+    /// Ready always; Reconciling, Stalled and Deprecated where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -87,7 +87,7 @@ pub struct KomputerAgentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<i32>,
 
-    /// Ready always; Reconciling and Stalled where true.
+    /// Ready always; Reconciling, Stalled and Deprecated where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -112,7 +112,7 @@ pub struct AttachedStatus {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub agent_names: Vec<String>,
 
-    /// Ready always; Reconciling and Stalled where true.
+    /// Ready always; Reconciling, Stalled and Deprecated where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -126,7 +126,7 @@ pub struct AttachedStatus {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct ConditionsStatus {
-    /// Ready always; Reconciling and Stalled where true.
+    /// Ready always; Reconciling, Stalled and Deprecated where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -142,7 +142,7 @@ pub struct AttachedStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Ready always; Reconciling and Stalled where true.
+    /// Ready always; Reconciling, Stalled and Deprecated where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

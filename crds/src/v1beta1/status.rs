@@ -34,7 +34,7 @@ impl Tokens {
 
 /// A status that has conditions, as every status has.
 pub trait StatusConditions {
-    /// Ready always; Reconciling and Stalled where true.
+    /// Ready always; Reconciling, Stalled and Deprecated where true.
     fn conditions(&self) -> &[Condition];
 
     /// The same status, of that generation of the spec and with these conditions.

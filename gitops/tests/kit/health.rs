@@ -123,7 +123,7 @@ fn the_operator_writes_the_conditions_of_the_table() {
         seen.insert(name.clone());
         let ready = state.conditions["Ready"].split_once('/').unwrap().1.to_owned();
         let standing = Standing { progress: progress.unwrap(), reason: ready.leak(), message: state.message() };
-        let written = conditions(&standing, Some(2), &[], "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap());
+        let written = conditions(&standing, None, Some(2), &[], "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap());
         assert_eq!(json!(written), state.status(2)["conditions"], "{}", state.situation);
     }
     assert_eq!(seen.len(), 5, "{seen:?}");

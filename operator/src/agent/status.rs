@@ -11,6 +11,7 @@ use super::{instructions, observe::Observed};
 use crate::{
     conditions::{Progress, Standing, conditions},
     fold::AgentSummary,
+    prune::deprecated,
 };
 
 /// Every situation an agent can be in.
@@ -118,7 +119,7 @@ pub(super) fn of(observed: &Observed, model: String, situation: Situation) -> Ko
     let seen = summary.cursor > Cursor::START;
     KomputerAgentStatus {
         observed_generation: generation,
-        conditions: conditions(&situation.standing(agent), generation, before, observed.now),
+        conditions: conditions(&situation.standing(agent), deprecated(agent), generation, before, observed.now),
         phase: Some(situation.phase()),
         model: Some(model),
         pod_name: has_pod.then(|| agent.name_any()),

@@ -18,6 +18,7 @@ use crate::{
     conditions::{Progress, Standing, conditions},
     controller::Controller,
     plan::Plan,
+    prune::deprecated,
     status::{Written, show},
     watch::Watched,
 };
@@ -115,7 +116,7 @@ pub(super) fn decide<K: Declared>(observed: &Observed<K>) -> Plan<K::Status> {
     }
     let before = object.status().map_or(&[][..], StatusConditions::conditions);
     let generation = object.meta().generation;
-    let conditions = conditions(&verdict.standing, generation, before, observed.now);
+    let conditions = conditions(&verdict.standing, deprecated(object), generation, before, observed.now);
     let wanted = verdict.status.with_conditions(generation, conditions);
     let written = Written { status: object.status(), at: observed.written };
     show(Plan::nothing(), written, wanted, only_figures, observed.now)

@@ -18,7 +18,7 @@ pub(super) fn of(observed: &Observed) -> KomputerTaskStatus {
     let seen = summary.cursor > Cursor::START;
     KomputerTaskStatus {
         observed_generation: generation,
-        conditions: conditions(&standing, generation, before, observed.now),
+        conditions: conditions(&standing, None, generation, before, observed.now),
         phase: Some(phase),
         start_time: summary.started.map(Time),
         completion_time: summary.ended.map(Time),
