@@ -4,6 +4,7 @@ mod events;
 mod life;
 mod process;
 mod summary;
+mod webhooks;
 
 use clap::{Parser, Subcommand};
 
@@ -22,6 +23,8 @@ enum What {
     Events(events::Arguments),
     /// From `kubectl apply` to an agent's first event, readiness and answer.
     Life(life::Arguments),
+    /// Asks the webhooks, alone and through the apiserver, beside the apiserver without them.
+    Webhooks(webhooks::Arguments),
 }
 
 #[tokio::main]
@@ -31,5 +34,6 @@ async fn main() -> anyhow::Result<()> {
         What::Agents(arguments) => agents::run(&arguments).await,
         What::Events(arguments) => events::run(&arguments).await,
         What::Life(arguments) => life::run(&arguments).await,
+        What::Webhooks(arguments) => webhooks::run(&arguments).await,
     }
 }
