@@ -41,6 +41,8 @@ pub(crate) struct Arguments {
 /// Where the webhooks are asked, and one that they are not asked about.
 const ASKED: &str = "bench-webhooks";
 const EXEMPT: &str = "kube-system";
+/// Where the certificates are.
+const SYSTEM: &str = "komputer-system";
 /// Calls at a time, and objects a call.
 const SIZES: [usize; 3] = [1, 10, 100];
 const CONFIGURATION: &str = "komputer-webhooks";
@@ -52,8 +54,6 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     install(&client, &url).await?;
     let server = start(&arguments.program, address)?;
     let webhooks = trusted(&client).await.context("the webhooks are not trusted")?;
-    let namespace: Namespace = serde_json::from_value(json!({ "metadata": { "name": ASKED } }))?;
-    Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &namespace).await?;
 
     println!("| {} calls each | p50 | p99 | a second |", arguments.calls);
     println!("|---|---|---|---|");
@@ -154,7 +154,7 @@ fn agent(version: &str, name: &str) -> Value {
             "storage": { "size": "20Gi" }, "podTemplate": { "spec": { "nodeSelector": { "disk": "ssd" } } },
         }),
     };
-    let metadata = json!({ "name": name, "namespace": ASKED, "labels": { "team": "docs" } });
+    let metadata = json!({ "name": name, "labels": { "team": "docs" } });
     let mut agent = json!({ "kind": "KomputerAgent", "metadata": metadata, "spec": spec });
     agent["apiVersion"] = format!("{}/{version}", komputer_crds::GROUP).into();
     agent
@@ -177,11 +177,15 @@ fn start(program: &PathBuf, address: SocketAddr) -> anyhow::Result<Child> {
     let health = format!("127.0.0.1:{}", free_port());
     let mut command = Command::new(program);
     command.args(["--listen", &address.to_string(), "--health", &health, "--host", "127.0.0.1"]);
-    command.env("RUST_LOG", "error").kill_on_drop(true).spawn().with_context(|| program.display().to_string())
+    command.env("KOMPUTER_LOG", "error").kill_on_drop(true).spawn().with_context(|| program.display().to_string())
 }
 
 /// Installs definitions and configuration, with webhooks that are called by URL.
 async fn install(client: &Client, url: &str) -> anyhow::Result<()> {
+    for name in [SYSTEM, ASKED] {
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        apply(&Api::<Namespace>::all(client.clone()), &namespace).await?;
+    }
     let definitions = Api::<CustomResourceDefinition>::all(client.clone());
     for definition in komputer_crds::definitions()? {
         let mut definition = serde_json::to_value(definition)?;
