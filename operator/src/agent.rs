@@ -5,6 +5,7 @@ mod decide;
 mod instructions;
 mod observe;
 mod pod_state;
+mod rest;
 mod status;
 mod template;
 

@@ -98,7 +98,7 @@ async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
         memory.version = version.or(memory.version);
     });
-    Ok(Action::requeue(plan.again.unwrap_or(HEARTBEAT)))
+    Ok(Action::requeue(plan.again.map_or(HEARTBEAT, |again| again.min(HEARTBEAT))))
 }
 
 /// One second, doubling to five minutes, for each object by itself.

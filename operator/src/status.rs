@@ -33,7 +33,8 @@ pub fn show<S: PartialEq + StatusConditions>(
     let since = written.at.map(|at| now.duration_since(at).unsigned_abs());
     match since.filter(|since| *since < PROGRESS) {
         Some(since) if written.status.is_some_and(|before| only_progress(before, &wanted)) => {
-            plan.again = Some(PROGRESS.saturating_sub(since));
+            let due = PROGRESS.saturating_sub(since);
+            plan.again = Some(plan.again.map_or(due, |again| again.min(due)));
         }
         _ => {
             let before = written.status.map_or(&[][..], StatusConditions::conditions);

@@ -131,6 +131,18 @@ pub struct Lifecycle {
     /// What happens once no task is left; `KeepRunning` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_task: Option<AfterTask>,
+
+    /// How long the agent stays awake with nothing to do before it sleeps, like `30m`. Where absent: no time where
+    /// `afterTask` is `Sleep`, and for ever where it is `KeepRunning`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::duration")]
+    pub idle_timeout: Option<String>,
+
+    /// How long the workspace stays after the agent has finished, where `afterTask` is `Delete`, like `24h`; it goes at
+    /// once where absent. A task that comes in that time finds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::duration")]
+    pub ttl_after_finished: Option<String>,
 }
 
 /// What happens once an agent has no task left.

@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::{
     Cause,
+    duration::check_duration,
     names::{check_model, check_object_name, check_references},
     pod,
     typed::check_type,
@@ -22,6 +23,10 @@ pub(super) fn check(field: &str, spec: &Value, causes: &mut Vec<Cause>) {
     }
     for (index, reference) in spec.get("secretRefs").and_then(Value::as_array).into_iter().flatten().enumerate() {
         check_secret_name(&format!("{field}.secretRefs[{index}].name"), reference.get("name"), causes);
+    }
+    for length in ["idleTimeout", "ttlAfterFinished"] {
+        let value = spec.get("lifecycle").and_then(|lifecycle| lifecycle.get(length));
+        check_duration(&format!("{field}.lifecycle.{length}"), value, causes);
     }
     pod::check_template(&format!("{field}.podTemplate"), spec.get("podTemplate"), causes);
 }

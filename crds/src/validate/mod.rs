@@ -9,6 +9,7 @@ mod circle;
 mod config;
 mod connector;
 mod container;
+mod duration;
 mod kind;
 mod knowledge;
 mod names;

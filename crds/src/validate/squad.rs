@@ -2,17 +2,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Cause, agent, names::check_object_name, typed::check_type};
-use crate::{recurrence::duration, v1beta1::KomputerSquadSpec};
+use super::{Cause, agent, duration::check_duration, names::check_object_name, typed::check_type};
+use crate::v1beta1::KomputerSquadSpec;
 
 pub(super) fn check(spec: &Value, causes: &mut Vec<Cause>) {
     check_type::<KomputerSquadSpec>("spec", spec, causes);
-    if let Some(value) = spec.get("orphanTTL")
-        && value.as_str().is_some_and(|text| duration(text).is_none())
-    {
-        let why = "it is not a length of time like 90s, 10m or 1h30m; correct it";
-        causes.push(Cause::invalid("spec.orphanTTL", value, why));
-    }
+    check_duration("spec.orphanTTL", spec.get("orphanTTL"), causes);
     let mut names = BTreeSet::new();
     for (index, member) in spec.get("members").and_then(Value::as_array).into_iter().flatten().enumerate() {
         let field = format!("spec.members[{index}]");

@@ -1,4 +1,8 @@
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::core::v1::Pod,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
 use kube::Resource;
 use serde::Deserialize;
 
@@ -30,6 +34,7 @@ pub struct AgentPodStatus {
 
 /// A condition of a pod.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
 pub struct AgentPodCondition {
     /// Which.
     #[serde(rename = "type")]
@@ -39,6 +44,17 @@ pub struct AgentPodCondition {
     /// For people.
     #[serde(default)]
     pub message: Option<String>,
+    /// Since when.
+    #[serde(default)]
+    pub last_transition_time: Option<Time>,
+}
+
+impl AgentPodStatus {
+    /// Since when the pod has been ready, where it is.
+    pub(super) fn ready_since(&self) -> Option<Timestamp> {
+        let is_ready = |condition: &&AgentPodCondition| condition.type_ == "Ready" && condition.status == "True";
+        Some(self.conditions.iter().find(is_ready)?.last_transition_time.as_ref()?.0)
+    }
 }
 
 /// How a container stands.

@@ -1,7 +1,8 @@
 //! What to do about an agent. Pure: everything it knows stands in [`Observed`].
+use jiff::Timestamp;
 use komputer_crds::{
     DEFAULT_MODEL,
-    v1beta1::{AfterTask, KomputerAgentStatus, KomputerTask, TaskPhase},
+    v1beta1::{KomputerAgentStatus, KomputerTask, TaskPhase},
     validate::{self, Kind},
 };
 use komputer_events::task::TaskRequest;
@@ -12,6 +13,7 @@ use super::{
     build, instructions,
     observe::Observed,
     pod_state::{self, PodState},
+    rest::{self, Rest},
     status::{self, Situation},
     template::{ModelKey, Resolved},
 };
@@ -42,6 +44,8 @@ struct Work {
     remove: Vec<Removal>,
     apply: Vec<Child>,
     calls: Vec<Call>,
+    /// When to decide again although nothing changes.
+    until: Option<Timestamp>,
 }
 
 fn settle(observed: &Observed, has_work: bool, work: &mut Work) -> Situation {
@@ -60,17 +64,18 @@ fn settle(observed: &Observed, has_work: bool, work: &mut Work) -> Situation {
         return Situation::Suspended;
     }
     if !has_work {
-        match agent.spec.lifecycle.as_ref().and_then(|lifecycle| lifecycle.after_task).unwrap_or_default() {
-            AfterTask::KeepRunning => {}
-            AfterTask::Sleep => {
+        match rest::of(observed) {
+            Rest::Awake(until) => work.until = until,
+            Rest::Asleep => {
                 remove_pod(observed, work);
                 return Situation::Sleeping;
             }
-            AfterTask::Delete if observed.tasks.is_empty() => {}
-            AfterTask::Delete => {
+            Rest::Finished(until) => {
                 remove_pod(observed, work);
-                work.remove.extend(observed.volume.is_some().then(|| Removal::Volume(agent.name_any())));
-                return Situation::Finished;
+                work.until = until;
+                let is_over = until.is_none() && observed.volume.is_some();
+                work.remove.extend(is_over.then(|| Removal::Volume(agent.name_any())));
+                return Situation::Finished { until };
             }
         }
     }
@@ -216,7 +221,8 @@ fn model(observed: &Observed, resolved: Option<&Resolved>) -> String {
 
 fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerAgentStatus> {
     let model = model(observed, observed.template.as_ref());
-    let plan = Plan { remove: work.remove, apply: work.apply, calls: work.calls, ..Plan::nothing() };
+    let again = work.until.map(|until| until.duration_since(observed.now).unsigned_abs());
+    let plan = Plan { remove: work.remove, apply: work.apply, calls: work.calls, again, ..Plan::nothing() };
     let written = Written { status: observed.agent.status.as_ref(), at: observed.written };
     show(plan, written, status::of(observed, model, situation), status::only_progress, observed.now)
 }

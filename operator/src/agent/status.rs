@@ -1,4 +1,5 @@
 //! Where an agent stands, as its status says it. Every situation is one row of the documented state table.
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use komputer_crds::{
     DEFAULT_TEMPLATE,
@@ -29,7 +30,7 @@ pub(super) enum Situation {
     Working,
     Sleeping,
     Suspended,
-    Finished,
+    Finished { until: Option<Timestamp> },
     Deleting,
 }
 
@@ -46,7 +47,7 @@ impl Situation {
             Self::Working => AgentPhase::Working,
             Self::Sleeping => AgentPhase::Sleeping,
             Self::Suspended => AgentPhase::Suspended,
-            Self::Finished => AgentPhase::Finished,
+            Self::Finished { .. } => AgentPhase::Finished,
             Self::Deleting => AgentPhase::Deleting,
         }
     }
@@ -96,11 +97,19 @@ impl Situation {
             Self::Suspended => {
                 row(Progress::Done, "Suspended", "Suspended by spec.suspend; the workspace is kept".into())
             }
-            Self::Finished => row(
+            Self::Finished { until: None } => row(
                 Progress::Done,
                 "Finished",
                 "The agent has finished, and its pod and workspace are gone; delete it from where it was applied"
                     .into(),
+            ),
+            Self::Finished { until: Some(until) } => row(
+                Progress::Done,
+                "Finished",
+                format!(
+                    "The agent has finished, and its pod is gone; its workspace goes at {until} by \
+                     spec.lifecycle.ttlAfterFinished"
+                ),
             ),
             Self::Deleting => row(Progress::Deleting, "Deleting", "The agent is being deleted".into()),
         }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::PersistentVolumeClaim, apimachinery::pkg::apis::meta::v1::Time};
 use komputer_crds::v1beta1::{
-    AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle,
+    AfterTask, AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle,
     NamespacedSecretKeyRef, PodTemplate, StatusConditions, Template,
 };
 use kube::{Resource, core::PartialObjectMeta};
@@ -247,7 +247,7 @@ fn a_running_task_whose_object_was_deleted_is_cancelled() {
 #[test]
 fn an_agent_that_sleeps_after_tasks_wakes_for_the_next() {
     let mut observed = awake();
-    let lifecycle = Lifecycle { after_task: Some(AfterTask::Sleep) };
+    let lifecycle = Lifecycle { after_task: Some(AfterTask::Sleep), ..Default::default() };
     change(&mut observed, |agent| agent.spec.lifecycle = Some(lifecycle));
     observed.tasks = vec![task("a", TaskPhase::Running)];
     assert_eq!(decide(&observed).remove, []);
@@ -268,7 +268,7 @@ fn suspending_and_finishing_remove_what_they_say() {
     let plan = decide(&observed);
     assert_eq!((plan.remove.as_slice(), standing(&plan).1.as_str()), (&[Removal::Pod("ada".into())][..], "Suspended"));
 
-    let lifecycle = Lifecycle { after_task: Some(AfterTask::Delete) };
+    let lifecycle = Lifecycle { after_task: Some(AfterTask::Delete), ..Default::default() };
     change(&mut observed, |agent| {
         agent.spec.suspend = None;
         agent.spec.lifecycle = Some(lifecycle);
@@ -276,6 +276,68 @@ fn suspending_and_finishing_remove_what_they_say() {
     let plan = decide(&observed);
     assert_eq!(plan.remove, [Removal::Pod("ada".into()), Removal::Volume("ada".into())]);
     assert_eq!(standing(&plan).1, "Finished");
+}
+
+/// A task that ended so many seconds after the epoch.
+fn ended(name: &str, second: i64) -> (Arc<KomputerTask>, TaskPhase) {
+    let (mut task, phase) = task(name, TaskPhase::Succeeded);
+    let status = Arc::make_mut(&mut task).status.as_mut().unwrap();
+    status.completion_time = Some(Time(Timestamp::from_second(second).unwrap()));
+    (task, phase)
+}
+
+#[test]
+fn an_idle_agent_sleeps_when_its_time_is_over() {
+    for after_task in [None, Some(AfterTask::Sleep)] {
+        let mut observed = awake();
+        let lifecycle = Lifecycle { after_task, idle_timeout: Some("10m".into()), ..Default::default() };
+        change(&mut observed, |agent| agent.spec.lifecycle = Some(lifecycle));
+        observed.tasks = vec![ended("a", 30), ended("b", 100)];
+        observed.now = Timestamp::from_second(699).unwrap();
+        let plan = decide(&observed);
+        assert_eq!((&plan.remove[..], plan.again), (&[][..], Some(Duration::from_secs(1))));
+        observed.now = Timestamp::from_second(700).unwrap();
+        let plan = decide(&observed);
+        assert_eq!((plan.remove.as_slice(), plan.again), (&[Removal::Pod("ada".into())][..], None));
+        assert_eq!(standing(&plan).1, "Sleeping");
+        observed.pod = None;
+        assert_eq!(decide(&observed).apply, [], "it stays asleep");
+        observed.tasks.push(task("c", TaskPhase::Pending));
+        assert_eq!(kinds(&decide(&observed)), ["Secret", "Pod"], "work wakes it");
+    }
+}
+
+#[test]
+fn before_any_task_an_agent_is_idle_since_it_was_ready() {
+    let mut observed = awake();
+    let lifecycle = Lifecycle { idle_timeout: Some("10m".into()), ..Default::default() };
+    change(&mut observed, |agent| {
+        agent.spec.lifecycle = Some(lifecycle);
+        agent.metadata.creation_timestamp = Some(Time(Timestamp::from_second(0).unwrap()));
+    });
+    let pod = Arc::make_mut(observed.pod.as_mut().unwrap());
+    pod.status.conditions[0].last_transition_time = Some(Time(Timestamp::from_second(500).unwrap()));
+    observed.now = Timestamp::from_second(1_099).unwrap();
+    assert_eq!(standing(&decide(&observed)).1, "Idle");
+    observed.now = Timestamp::from_second(1_100).unwrap();
+    assert_eq!(standing(&decide(&observed)).1, "Sleeping");
+}
+
+#[test]
+fn the_workspace_of_a_finished_agent_stays_as_long_as_it_says() {
+    let mut observed = awake();
+    let lifecycle =
+        Lifecycle { after_task: Some(AfterTask::Delete), ttl_after_finished: Some("1h".into()), ..Default::default() };
+    change(&mut observed, |agent| agent.spec.lifecycle = Some(lifecycle));
+    observed.tasks = vec![ended("a", 100)];
+    observed.now = Timestamp::from_second(200).unwrap();
+    let plan = decide(&observed);
+    assert_eq!((plan.remove.as_slice(), standing(&plan).1.as_str()), (&[Removal::Pod("ada".into())][..], "Finished"));
+    assert!(standing(&plan).2.contains("1970-01-01T01:01:40Z"), "{}", standing(&plan).2);
+    assert_eq!(plan.again, Some(Duration::from_secs(3_500)));
+    observed.pod = None;
+    observed.now = Timestamp::from_second(3_700).unwrap();
+    assert_eq!(decide(&observed).remove, [Removal::Volume("ada".into())]);
 }
 
 #[test]
