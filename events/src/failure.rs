@@ -11,6 +11,8 @@ pub enum FailureReason {
     BudgetExceeded,
     /// The task has called the model as often as it may.
     MaxTurns,
+    /// The task has taken as long as it may.
+    DeadlineExceeded,
     /// Claude Code could not start, or ended without a result.
     RuntimeFailed,
     /// A background process of the task did not end in time.
@@ -26,11 +28,12 @@ pub struct UnknownReason(String);
 
 impl FailureReason {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ApiError,
         Self::AuthenticationFailed,
         Self::BudgetExceeded,
         Self::MaxTurns,
+        Self::DeadlineExceeded,
         Self::RuntimeFailed,
         Self::BackgroundTimeout,
         Self::WorkspaceFull,
@@ -43,6 +46,7 @@ impl FailureReason {
             Self::AuthenticationFailed => "AuthenticationFailed",
             Self::BudgetExceeded => "BudgetExceeded",
             Self::MaxTurns => "MaxTurns",
+            Self::DeadlineExceeded => "DeadlineExceeded",
             Self::RuntimeFailed => "RuntimeFailed",
             Self::BackgroundTimeout => "BackgroundTimeout",
             Self::WorkspaceFull => "WorkspaceFull",

@@ -25,6 +25,9 @@ pub struct TaskRequest {
     /// The task fails after this many calls to the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_turns: Option<u32>,
+    /// The task fails once it has taken that long, in milliseconds since the agent first began it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
 }
 
 /// What the agent answers to `GET /v1/status`.

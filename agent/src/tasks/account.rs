@@ -1,6 +1,10 @@
 //! The running task's account: every event of the task goes through it, so it always knows what the task has used up.
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use jiff::Timestamp;
 use komputer_events::{Body, FailureReason, task::TaskRequest};
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +38,20 @@ impl Account {
 
     /// Why the task cannot go on, if so.
     pub(crate) fn obstacle(&self) -> Option<(FailureReason, String)> {
-        self.journal.is_short().then(|| (FailureReason::WorkspaceFull, FULL.to_owned()))
+        let full = || self.journal.is_short().then(|| (FailureReason::WorkspaceFull, FULL.to_owned()));
+        self.overdue(Timestamp::now()).or_else(full)
+    }
+
+    /// When the task has to have ended, where it may not take for ever.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.lock().deadline(&self.request)
+    }
+
+    /// Why the task may not go on at that time, where it has taken as long as it may.
+    pub(crate) fn overdue(&self, now: Timestamp) -> Option<(FailureReason, String)> {
+        self.deadline().filter(|deadline| *deadline <= now)?;
+        let length = Duration::from_millis(self.request.deadline_ms.unwrap_or_default());
+        Some((FailureReason::DeadlineExceeded, format!("the task had to end within {length:?} and has not")))
     }
 
     /// What the task has used up.

@@ -1,6 +1,7 @@
 //! One task in one Claude Code process, from the prompt to the end.
 use std::{future::pending, time::Duration};
 
+use jiff::Timestamp;
 use komputer_events::{Body, FailureReason};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -93,6 +94,7 @@ impl<'a> Run<'a> {
         interruptions: Interruptions<'_>,
     ) -> Result<Ending, JournalError> {
         self.deadline = Some((Instant::now() + START, Overdue::Start));
+        let must_end = self.account.deadline().map(instant);
         loop {
             let may_be_asked = self.asked_to_end.is_none();
             let ended = tokio::select! {
@@ -100,6 +102,10 @@ impl<'a> Run<'a> {
                 () = interruptions.stop.cancelled() => Some(Ending::Suspended),
                 () = interruptions.cancelled.cancelled(), if may_be_asked => self.ask_to_end(claude, Ending::Cancelled),
                 ending = self.refused(), if may_be_asked => self.ask_to_end(claude, ending),
+                () = until(must_end), if may_be_asked => {
+                    let overdue = self.account.overdue(Timestamp::MAX);
+                    overdue.and_then(|(reason, words)| self.ask_to_end(claude, Ending::Failed(reason, words)))
+                }
                 () = until(self.deltas.due()) => {
                     self.flush()?;
                     None
@@ -201,6 +207,12 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+/// That time of day by the clock that only goes forward.
+fn instant(at: Timestamp) -> Instant {
+    let ahead = at.duration_since(Timestamp::now());
+    Instant::now() + Duration::try_from(ahead).unwrap_or_default()
 }
 
 /// Never, where there is nothing to wait for.

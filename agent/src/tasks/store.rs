@@ -207,7 +207,15 @@ mod tests {
         let text = String::from;
         let (name, model) = (text("t"), text("m"));
         let instructions = instructions.into();
-        TaskRequest { name, instructions, model, system_prompt: None, max_cost_usd: None, max_turns: None }
+        TaskRequest {
+            name,
+            instructions,
+            model,
+            system_prompt: None,
+            max_cost_usd: None,
+            max_turns: None,
+            deadline_ms: None,
+        }
     }
 
     fn uid(text: &str) -> TaskUid {

@@ -1,5 +1,5 @@
 //! What a task has used up, folded from its events and from nothing else.
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use komputer_events::{Body, Event, FailureReason, Money, task::TaskRequest};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +38,12 @@ impl Tally {
         }
     }
 
+    /// When the task has to have ended, where it has begun and may not take for ever.
+    pub(crate) fn deadline(&self, request: &TaskRequest) -> Option<Timestamp> {
+        let length = SignedDuration::from_millis(i64::try_from(request.deadline_ms?).ok()?);
+        self.started?.checked_add(length).ok()
+    }
+
     /// Why the task may not call the model again.
     pub(crate) fn exhausted(&self, request: &TaskRequest) -> Option<(FailureReason, String)> {
         if let Some(limit) = request.max_cost_usd.filter(|limit| self.cost >= *limit) {
@@ -71,7 +77,7 @@ mod tests {
     fn request(max_cost_usd: Option<Money>, max_turns: Option<u32>) -> TaskRequest {
         let text = String::from;
         let (name, instructions, model) = (text("t"), text("do"), text("m"));
-        TaskRequest { name, instructions, model, system_prompt: None, max_cost_usd, max_turns }
+        TaskRequest { name, instructions, model, system_prompt: None, max_cost_usd, max_turns, deadline_ms: None }
     }
 
     #[test]
@@ -102,6 +108,16 @@ mod tests {
         assert!(!tally.ended);
         tally.fold(&event(3, Body::TaskCancelled { reason: "asked".into() }));
         assert!(tally.ended);
+    }
+
+    #[test]
+    fn a_deadline_counts_from_the_first_beginning() {
+        let mut tally = Tally::default();
+        let request = TaskRequest { deadline_ms: Some(1_500), ..request(None, None) };
+        assert_eq!(tally.deadline(&request), None);
+        tally.started = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!(tally.deadline(&request), Some(Timestamp::from_millisecond(1_500).unwrap()));
+        assert_eq!(tally.deadline(&TaskRequest { deadline_ms: Some(u64::MAX), ..request }), None);
     }
 
     #[test]

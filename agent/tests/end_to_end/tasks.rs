@@ -249,6 +249,46 @@ async fn a_task_ends_when_its_budget_or_its_turns_are_used_up() {
 }
 
 #[tokio::test]
+async fn a_task_ends_when_its_time_is_over_also_over_a_restart() {
+    let Some(mut surroundings) = Surroundings::prepare().await else { return };
+    let agent = surroundings.start_agent().await;
+    let late = |milliseconds: u64| {
+        let mut task = task("<<bash: timeout 100 tail -f /dev/null>><<text: never>>");
+        task["deadlineMs"] = json!(milliseconds);
+        task
+    };
+    assert_eq!(agent.put("late", late(3_000)).await.0, StatusCode::ACCEPTED);
+    agent.ask("after", "<<text: fine>>").await;
+    let events = ended(&mut surroundings, "after").await;
+    let (reason, words) = failure(&events, "late");
+    assert_eq!((reason, words), ("DeadlineExceeded", "the task had to end within 3s and has not"));
+    let at = |wanted: &dyn Fn(&Body) -> bool| {
+        let mut of_task = events.iter().filter(|event| event.task.as_deref() == Some("late"));
+        of_task.find(|event| wanted(&event.body)).unwrap().timestamp
+    };
+    let began = at(&|body| matches!(body, Body::TaskStarted { .. }));
+    let took = began.duration_until(at(&|body| body.is_terminal())).unsigned_abs();
+    assert!(took >= Duration::from_secs(3), "{took:?}");
+    assert_eq!(outcome(&events, "after").result, "fine");
+
+    assert_eq!(agent.put("over", late(4_000)).await.0, StatusCode::ACCEPTED);
+    surroundings
+        .until("the tool to run", async |surroundings| {
+            let events = surroundings.redis.events().await;
+            of_task(&events, "over").iter().any(|body| matches!(body, Body::ToolCall { .. })).then_some(())
+        })
+        .await;
+    agent.kill();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let _agent = surroundings.start_agent().await;
+    let events = ended(&mut surroundings, "over").await;
+    assert_eq!(failure(&events, "over").0, "DeadlineExceeded");
+    let begun = of_task(&events, "over").iter().filter(|body| matches!(body, Body::TaskStarted { .. })).count();
+    assert_eq!(begun, 1, "it is not begun again");
+    assert_eq!(cost(&events), surroundings.model.billed().await);
+}
+
+#[tokio::test]
 async fn long_answers_come_in_pieces_as_they_are_written() {
     let words: Vec<String> = (0..40).map(|number| format!("word-{number}")).collect();
     let script = format!("<<slow: 2 {}>>", words.join(" "));

@@ -29,6 +29,8 @@ pub struct TaskView {
     max_cost_usd: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_turns: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline: Option<String>,
     /// Whether somebody asked for it to be cancelled.
     cancel: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +114,7 @@ impl Readable for KomputerTask {
             mode: spec.mode.unwrap_or_default(),
             max_cost_usd: spec.max_cost_usd.clone(),
             max_turns: spec.max_turns,
+            deadline: spec.deadline.clone(),
             cancel: spec.cancel.unwrap_or_default(),
             result: status.result,
             message: status.message,

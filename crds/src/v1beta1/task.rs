@@ -50,6 +50,10 @@ use crate::schema;
         .message("maxTurns is immutable; create a new task instead")
         .reason(Reason::FieldValueForbidden)
         .field_path(".maxTurns"),
+    validation = Rule::new("has(self.deadline) == has(oldSelf.deadline) && (!has(self.deadline) || self.deadline == oldSelf.deadline)")
+        .message("deadline is immutable; create a new task instead")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".deadline"),
     validation = Rule::new("has(self.mode) == has(oldSelf.mode) && (!has(self.mode) || self.mode == oldSelf.mode)")
         .message("mode is immutable; create a new task instead")
         .reason(Reason::FieldValueForbidden)
@@ -84,6 +88,12 @@ pub struct KomputerTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub max_turns: Option<i32>,
+
+    /// How long the task may take once the agent has begun it, like `30m`; it fails then, however often the agent was
+    /// started again meanwhile. No limit where absent. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::duration")]
+    pub deadline: Option<String>,
 
     /// What happens where the agent is busy; `Queue` where absent. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::{
     Cause,
+    duration::check_duration,
     names::{check_model, check_object_name},
     typed::check_type,
 };
@@ -11,6 +12,7 @@ pub(super) fn check(spec: &Value, causes: &mut Vec<Cause>) {
     check_type::<KomputerTaskSpec>("spec", spec, causes);
     check_model("spec.model", spec.get("model"), causes);
     check_object_name("spec.agentRef.name", spec.pointer("/agentRef/name"), causes);
+    check_duration("spec.deadline", spec.get("deadline"), causes);
     check_limit("spec.maxCostUSD", spec.get("maxCostUSD"), causes);
 }
 

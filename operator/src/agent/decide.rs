@@ -2,6 +2,7 @@
 use jiff::Timestamp;
 use komputer_crds::{
     DEFAULT_MODEL,
+    recurrence::duration,
     v1beta1::{KomputerAgentStatus, KomputerTask, TaskPhase},
     validate::{self, Kind},
 };
@@ -204,6 +205,7 @@ fn abandoned(observed: &Observed) -> Option<String> {
 }
 
 fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> TaskRequest {
+    let deadline = task.spec.deadline.as_deref().and_then(duration);
     TaskRequest {
         name: task.name_any(),
         instructions: task.spec.instructions.clone(),
@@ -211,6 +213,7 @@ fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> Tas
         system_prompt: observed.agent.spec.system_prompt.clone(),
         max_cost_usd: task.spec.max_cost_usd.as_ref().and_then(|cost| cost.parse().ok()),
         max_turns: task.spec.max_turns.and_then(|turns| u32::try_from(turns).ok()),
+        deadline_ms: deadline.and_then(|deadline| deadline.as_millis().try_into().ok()),
     }
 }
 

@@ -32,6 +32,7 @@ pub(super) fn task(agent: &KomputerAgent, wanted: Option<&InstructionsStatus>) -
         model: None,
         max_cost_usd: None,
         max_turns: None,
+        deadline: None,
         mode: None,
         cancel: None,
     };

@@ -22,7 +22,15 @@ fn uid(text: &str) -> TaskUid {
 fn request(instructions: &str) -> TaskRequest {
     let text = String::from;
     let (name, instructions, model) = (text("t"), text(instructions), text("m"));
-    TaskRequest { name, instructions, model, system_prompt: None, max_cost_usd: None, max_turns: None }
+    TaskRequest {
+        name,
+        instructions,
+        model,
+        system_prompt: None,
+        max_cost_usd: None,
+        max_turns: None,
+        deadline_ms: None,
+    }
 }
 
 fn terminal_events(queue: &Queue) -> Vec<String> {

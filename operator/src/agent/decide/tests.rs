@@ -75,6 +75,7 @@ fn task(name: &str, phase: TaskPhase) -> (Arc<KomputerTask>, TaskPhase) {
         model: None,
         max_cost_usd: Some("0.5".into()),
         max_turns: None,
+        deadline: None,
         mode: None,
         cancel: None,
     };
