@@ -26,9 +26,9 @@ pub const MANAGER: &str = "komputer-operator";
 /// The field manager of statuses.
 pub const STATUS_MANAGER: &str = "komputer-operator-status";
 /// An answer of metadata only.
-const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+pub(crate) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 /// A write that the apiserver has not answered by then has failed.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a plan was not carried out to its end. What was done before stays; doing it again is harmless.
 #[derive(Debug, thiserror::Error)]
@@ -271,14 +271,14 @@ fn exists(error: &kube::Error) -> bool {
 }
 
 /// What the apiserver said, without the envelope.
-fn words(error: &kube::Error) -> String {
+pub(crate) fn words(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
     }
 }
 
-fn is_not_found(error: &kube::Error) -> bool {
+pub(crate) fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
 }
 

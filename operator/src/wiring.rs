@@ -13,6 +13,7 @@ use komputer_operator::{
     declared::World,
     inbox::Inbox,
     lease::{Elector, LeaseConfig},
+    migration::Migration,
     recorder::Recorder,
     settings::Settings,
     task::TaskController,
@@ -94,8 +95,10 @@ async fn lead(
     let bells = Bells::listen(&arguments.redis_address, &installation.redis);
     tokio::spawn(pass_on(bells, rings, watches.notices.clone()));
     let recorder = Recorder::start(client.clone(), &arguments.identity);
+    let migration = Migration::new(client.clone(), recorder.clone());
     let hands = Hands { client, agents: AgentClient::new()?, recorder, leading: leads };
     tokio::join!(
+        migration.run(),
         watches.declarations.run(world, watches.caches.cluster_templates, hands.clone()),
         access.run(watches.noticed),
         inbox.run(heard, watches.agent_queue, watches.task_queue),
