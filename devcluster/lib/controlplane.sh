@@ -13,6 +13,7 @@ start_apiserver() {
   start etcd "$kube" etcd --data-dir="$DATA/etcd" --unsafe-no-fsync --quota-backend-bytes=8589934592 \
     --listen-client-urls="$etcd" --advertise-client-urls="$etcd" \
     --listen-peer-urls="$peer" --initial-advertise-peer-urls="$peer" --initial-cluster="default=$peer"
+  echo "$etcd" >"$RUN/etcd"
   write_admission_configuration
   start kube-apiserver "$kube" kube-apiserver --etcd-servers="$etcd" --secure-port="$API_PORT" "${place[@]}" \
     --tls-cert-file="$RUN/pki/kube-apiserver.crt" --tls-private-key-file="$RUN/pki/kube-apiserver.key" --client-ca-file="$RUN/pki/ca.crt" \

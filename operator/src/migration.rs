@@ -10,7 +10,7 @@
 //! and costs reads alone. Field managers of the older version stay as they are, because it is still served.
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+use backon::{BackoffBuilder, Retryable};
 use futures::{StreamExt, stream};
 use http::{HeaderValue, header::ACCEPT};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -92,7 +92,7 @@ impl MigrationError {
 /// Of a definition, what is read here: its schemas are a hundred times that.
 type Definition = Object<Versions, Stored>;
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 struct Versions {
     versions: Vec<Version>,
 }
@@ -103,7 +103,7 @@ struct Version {
     storage: bool,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Stored {
     #[serde(default)]
@@ -133,23 +133,30 @@ impl Migration {
     /// Looks at every kind, at once and then every hour, or sooner after what failed: one second, doubling to five minutes.
     /// Two that do so at the same time do no harm.
     pub async fn run(self) {
-        let mut delays = delays().build();
+        let policy = retry_policy().with_min_delay(Duration::from_secs(1)).with_max_delay(Duration::from_mins(5));
+        let mut delays = policy.build();
         loop {
-            let mut pause = HEARTBEAT;
-            for kind in Kind::ALL {
-                if let Err(error) = self.migrate(kind).await {
-                    let (cause, reason) = (&error as &dyn std::error::Error, error.reason());
-                    tracing::warn!(kind = kind.name(), error = cause, reason, "objects are not all in the storage version");
-                    pause = Duration::ZERO;
-                }
-            }
-            if pause.is_zero() {
-                pause = delays.next().unwrap_or(HEARTBEAT);
+            let pause = if self.migrate_all().await {
+                delays = policy.build();
+                HEARTBEAT
             } else {
-                delays = self::delays().build();
-            }
+                delays.next().unwrap_or(HEARTBEAT)
+            };
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Whether all kinds are done; one that fails keeps none of the others.
+    async fn migrate_all(&self) -> bool {
+        let mut done = true;
+        for kind in Kind::ALL {
+            if let Err(error) = self.migrate(kind).await {
+                let (cause, reason) = (&error as &dyn std::error::Error, error.reason());
+                tracing::warn!(kind = kind.name(), error = cause, reason, "objects are not all in the storage version");
+                done = false;
+            }
+        }
+        done
     }
 
     /// Moves the objects of a kind, where some may have to be, and then says in the definition that no other version is
@@ -165,21 +172,19 @@ impl Migration {
         let Some(version) = due(&definition) else { return Ok(()) };
 
         tracing::info!(kind = kind.name(), version, "storing objects anew");
-        let outcome = self.store_all(kind, version).await;
-        let outcome = match outcome {
-            Ok(count) => declare(&definitions, &definition, version).await.map(|()| count),
-            Err(error) => Err(error),
+        let outcome = async {
+            let count = self.store_all(kind, version).await?;
+            declare(&definitions, &definition, version).await.map(|()| count)
         };
+        let outcome = outcome.await;
         self.recorder.report(definition.object_ref(&resource), report(&outcome, version));
         outcome.map(drop)
     }
 
     /// Answers how many there are.
     async fn store_all(&self, kind: Kind, version: &str) -> Result<usize, MigrationError> {
-        let resource = ApiResource::from_gvk_with_plural(
-            &GroupVersionKind::gvk(GROUP, version, kind.name()),
-            kind.plural(),
-        );
+        let resource =
+            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, version, kind.name()), kind.plural());
         let objects = Api::<DynamicObject>::all_with(self.client.clone(), &resource);
         let mut page = ListParams::default().limit(PAGE);
         let (mut seen, mut failures) = (0, Vec::new());
@@ -207,15 +212,8 @@ impl Migration {
     /// must not stay behind. What is gone meanwhile is not stored in any version.
     async fn store(&self, resource: &ApiResource, object: ObjectMeta) -> Result<(), MigrationError> {
         let name = object.name.clone().unwrap_or_default();
-        let collection = Request::new(DynamicObject::url_path(resource, object.namespace.as_deref()));
-        let params = PatchParams { field_manager: Some(STATUS_MANAGER.into()), ..PatchParams::default() };
-        let write = || async {
-            let nothing = Patch::Merge(json!({}));
-            let request = collection.patch_subresource("status", &name, &params, &nothing);
-            let mut request = request.map_err(kube::Error::BuildRequest)?;
-            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
-            self.client.request::<PartialObjectMeta<DynamicObject>>(request).await
-        };
+        let url = DynamicObject::url_path(resource, object.namespace.as_deref());
+        let write = || write_nothing(self.client.clone(), url.clone(), name.clone());
         let write = write.retry(retry_policy().with_max_times(CONFLICTS)).when(is_conflict);
         let shown = match &object.namespace {
             Some(namespace) => format!("{} {namespace}/{name}", resource.kind),
@@ -223,18 +221,23 @@ impl Migration {
         };
         match answer("write", &shown, write).await {
             Err(MigrationError::Api { source, .. }) if is_not_found(&source) => Ok(()),
-            result => result.map(drop),
+            result => result,
         }
     }
 }
 
+/// An empty patch of a status: the apiserver stores the object anew, or not at all where it would be the same.
+async fn write_nothing(client: Client, url: String, name: String) -> kube::Result<()> {
+    let params = PatchParams { field_manager: Some(STATUS_MANAGER.into()), ..PatchParams::default() };
+    let request = Request::new(url).patch_subresource("status", &name, &params, &Patch::Merge(json!({})));
+    let mut request = request.map_err(kube::Error::BuildRequest)?;
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
+    client.request::<PartialObjectMeta<DynamicObject>>(request).await.map(drop)
+}
+
 /// Says that only `version` is stored, unless the definition is another by now: then objects may be stored in yet another
 /// version.
-async fn declare(
-    definitions: &Api<Definition>,
-    definition: &Definition,
-    version: &str,
-) -> Result<(), MigrationError> {
+async fn declare(definitions: &Api<Definition>, definition: &Definition, version: &str) -> Result<(), MigrationError> {
     let name = definition.name_any();
     let patch = Patch::Merge(json!({
         "metadata": { "resourceVersion": definition.metadata.resource_version },
@@ -275,10 +278,6 @@ fn report(outcome: &Result<usize, MigrationError>, version: &str) -> Report {
             message: format!("{error}; it is tried again"),
         },
     }
-}
-
-fn delays() -> ExponentialBuilder {
-    retry_policy().with_min_delay(Duration::from_secs(1)).with_max_delay(Duration::from_mins(5))
 }
 
 #[cfg(test)]

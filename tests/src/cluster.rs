@@ -57,6 +57,15 @@ impl LightCluster {
         self.kubeconfig.with_file_name("pki").join(file)
     }
 
+    /// Where its etcd answers, which nobody logs in to, as `http://HOST:PORT`.
+    ///
+    /// # Errors
+    /// The cluster's files cannot be read.
+    pub fn etcd(&self) -> anyhow::Result<String> {
+        let address = std::fs::read_to_string(self.kubeconfig.with_file_name("etcd"))?;
+        Ok(address.trim().to_owned())
+    }
+
     /// A client of its administrator.
     ///
     /// # Errors
