@@ -172,11 +172,10 @@ impl Migration {
         let Some(version) = due(&definition) else { return Ok(()) };
 
         tracing::info!(kind = kind.name(), version, "storing objects anew");
-        let outcome = async {
-            let count = self.store_all(kind, version).await?;
-            declare(&definitions, &definition, version).await.map(|()| count)
-        };
-        let outcome = outcome.await;
+        let mut outcome = self.store_all(kind, version).await;
+        if let Ok(count) = outcome {
+            outcome = declare(&definitions, &definition, version).await.map(|()| count);
+        }
         self.recorder.report(definition.object_ref(&resource), report(&outcome, version));
         outcome.map(drop)
     }
@@ -187,25 +186,25 @@ impl Migration {
             ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(GROUP, version, kind.name()), kind.plural());
         let objects = Api::<DynamicObject>::all_with(self.client.clone(), &resource);
         let mut page = ListParams::default().limit(PAGE);
-        let (mut seen, mut failures) = (0, Vec::new());
+        let (mut seen, mut failed, mut first) = (0, 0, None);
         loop {
             let list = answer("list", kind.plural(), objects.list_metadata(&page)).await?;
             seen += list.items.len();
             let writes = list.items.into_iter().map(|object| self.store(&resource, object.metadata));
-            let failed = stream::iter(writes).buffer_unordered(IN_FLIGHT).filter_map(|result| async { result.err() });
-            failures.extend(failed.collect::<Vec<_>>().await);
+            let results: Vec<_> = stream::iter(writes).buffer_unordered(IN_FLIGHT).collect().await;
+            for error in results.into_iter().filter_map(Result::err) {
+                failed += 1;
+                first.get_or_insert(error);
+            }
             let left = list.metadata.remaining_item_count.and_then(|left| usize::try_from(left).ok()).unwrap_or(0);
-            tracing::info!(kind = kind.name(), version, seen, of = seen + left, failed = failures.len(), "stored anew");
+            tracing::info!(kind = kind.name(), version, seen, of = seen + left, failed, "stored anew");
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
                 None => break,
             }
         }
-        let (failed, plural, version) = (failures.len(), kind.plural(), version.to_owned());
-        match failures.into_iter().next() {
-            Some(first) => Err(MigrationError::Objects { failed, of: seen, plural, version, first: Box::new(first) }),
-            None => Ok(seen),
-        }
+        let Some(first) = first.map(Box::new) else { return Ok(seen) };
+        Err(MigrationError::Objects { failed, of: seen, plural: kind.plural(), version: version.to_owned(), first })
     }
 
     /// Writes an object as it is. By way of its status, which webhooks are not asked about: an object from before a rule

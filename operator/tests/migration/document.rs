@@ -79,6 +79,8 @@ impl<'a> Shell<'a> {
             .args(["-euo", "pipefail", "-c", &script.replace("KOMPUTER/", &format!("{root}/"))])
             .current_dir(&self.directory)
             .env("KUBECONFIG", self.cluster.kubeconfig())
+            // Another cluster may have had the same port, and other kinds.
+            .env("KUBECACHEDIR", self.directory.path().join("cache"))
             .env("ANTHROPIC_API_KEY", "a-key")
             .env("PATH", format!("{}:{}", std::env::var("PATH").unwrap(), repository("devcluster/bin").display()))
             .output()

@@ -12,7 +12,10 @@ use k8s_openapi::{
     api::events::v1::Event, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use komputer_crds::validate::Kind;
-use komputer_operator::{migration::Migration, recorder::Recorder};
+use komputer_operator::{
+    migration::{Migration, MigrationError},
+    recorder::Recorder,
+};
 use komputer_tests::{cluster::LightCluster, node::eventually, ports::free_port};
 use kube::{
     Api, Client, ResourceExt,
@@ -20,6 +23,7 @@ use kube::{
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::etcd::{Stored, stored};
 
@@ -114,6 +118,7 @@ async fn what_was_there_before_komputer_is_stored_anew_however_often_that_is_int
     assert!(refused.stderr.contains("spec.model"), "{refused:?}");
 
     interrupted_it_claims_nothing(&cluster, &client, &migration).await;
+    of_a_definition_that_changes_meanwhile_it_claims_nothing(&cluster, &client, &migration).await;
     migrate_all(&migration).await;
     let objects = stored(&cluster).await;
     assert_eq!(of_version(&objects, OLD), Vec::<&str>::new());
@@ -141,28 +146,48 @@ async fn without_webhooks_nothing_is_claimed(cluster: &LightCluster, client: &Cl
     assert_eq!(stored(cluster).await, before);
 }
 
+/// How many memories are in the new version, and how many in the old one.
+async fn memories(cluster: &LightCluster) -> (usize, usize) {
+    let all = stored(cluster).await;
+    let memories = all.iter().filter(|(key, _)| key.contains("komputermemories"));
+    let (moved, left): (Vec<_>, Vec<_>) = memories.partition(|(_, one)| one.version == NEW);
+    (moved.len(), left.len())
+}
+
+/// Begins with memories; returns in the middle of it.
+async fn begin(cluster: &LightCluster, migration: &Migration) -> JoinHandle<Result<(), MigrationError>> {
+    let (before, _) = memories(cluster).await;
+    let migration = migration.clone();
+    let running = tokio::spawn(async move { migration.migrate(Kind::Memory).await });
+    while memories(cluster).await.0 < before + 40 && !running.is_finished() {
+        tokio::task::yield_now().await;
+    }
+    running
+}
+
 async fn interrupted_it_claims_nothing(cluster: &LightCluster, client: &Client, migration: &Migration) {
-    let memories = async || {
-        let all = stored(cluster).await;
-        let memories: Vec<_> = all.into_iter().filter(|(key, _)| key.contains("komputermemories")).collect();
-        let moved = memories.iter().filter(|(_, one)| one.version == NEW).count();
-        (moved, memories.len() - moved)
-    };
     for _ in 0..2 {
-        let (moved, _) = memories().await;
-        let running = tokio::spawn({
-            let migration = migration.clone();
-            async move { migration.migrate(Kind::Memory).await }
-        });
-        while memories().await.0 < moved + 40 {
-            tokio::task::yield_now().await;
-        }
+        let running = begin(cluster, migration).await;
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
-        let (moved, left) = memories().await;
+        let (moved, left) = memories(cluster).await;
         assert!(moved > 0 && left > 0, "{moved} of {left}");
         assert_eq!(stored_versions(client, Kind::Memory).await, ["v1alpha1", "v1beta1"]);
     }
+}
+
+async fn of_a_definition_that_changes_meanwhile_it_claims_nothing(
+    cluster: &LightCluster,
+    client: &Client,
+    migration: &Migration,
+) {
+    let running = begin(cluster, migration).await;
+    cluster
+        .kubectl(&["annotate", "crd", "komputermemories.komputer.komputer.ai", "example.com/changed=now"], "")
+        .unwrap();
+    let error = running.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("the object has been modified"), "{error}");
+    assert_eq!(stored_versions(client, Kind::Memory).await, ["v1alpha1", "v1beta1"]);
 }
 
 async fn again_it_writes_nothing(cluster: &LightCluster, client: &Client, migration: &Migration) {
