@@ -136,6 +136,17 @@ pub enum Body {
         /// US dollars of this part.
         cost_usd: Money,
     },
+    /// The task failed for now, and is tried again.
+    TaskRetry {
+        /// Counts from 1.
+        attempt: u64,
+        /// Why it failed, one of those an `error` event has.
+        reason: String,
+        /// What happened, in the words of whoever noticed.
+        error: String,
+        /// Milliseconds until it is tried again.
+        delay_ms: u64,
+    },
     /// The task ended well.
     TaskCompleted(Outcome),
     /// The task was cancelled.
@@ -273,7 +284,7 @@ impl Body {
     }
 }
 
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "task_started",
     "user_message",
     "thinking",
@@ -285,6 +296,7 @@ const KNOWN: [&str; 15] = [
     "compaction",
     "api_retry",
     "usage",
+    "task_retry",
     "task_completed",
     "task_cancelled",
     "error",
@@ -334,6 +346,7 @@ mod tests {
             Body::Compaction { trigger: "auto".into(), tokens_before: 9, tokens_after: 1 },
             Body::ApiRetry { attempt: 1, status: Some(529), error: "overloaded".into(), delay_ms: 500 },
             Body::Usage { model: "m".into(), usage, cost_usd: Money::from_nano(17) },
+            Body::TaskRetry { attempt: 1, reason: "ApiError".into(), error: "500".into(), delay_ms: 10_000 },
             Body::TaskCompleted(Outcome { result: "done".into(), ..Outcome::default() }),
             Body::TaskCancelled { reason: "asked".into() },
             Body::Error { error: "401".into(), reason: "ApiError".into() },

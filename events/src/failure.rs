@@ -39,6 +39,18 @@ impl FailureReason {
         Self::WorkspaceFull,
     ];
 
+    /// Whether trying again may help, with nothing changed by anybody.
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::ApiError | Self::RuntimeFailed | Self::BackgroundTimeout => true,
+            Self::AuthenticationFailed
+            | Self::BudgetExceeded
+            | Self::MaxTurns
+            | Self::DeadlineExceeded
+            | Self::WorkspaceFull => false,
+        }
+    }
+
     /// As events and conditions say it.
     pub fn as_str(self) -> &'static str {
         match self {

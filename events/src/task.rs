@@ -28,6 +28,15 @@ pub struct TaskRequest {
     /// The task fails once it has taken that long, in milliseconds since the agent first began it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
+    /// How often it is tried again after it has failed for a reason that may pass. All tries count together for the limits
+    /// above.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What the agent answers to `GET /v1/status`.

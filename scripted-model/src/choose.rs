@@ -81,14 +81,17 @@ fn answers_after(messages: &[Message], at: usize) -> usize {
     messages[at + 1..].iter().filter(|message| message.is_from("assistant")).count()
 }
 
-/// The newest user message with directives, and its text from the first directive to the last.
+/// The newest user message with directives, and the last of its texts that has some, from the first directive to the last.
+/// A prompt that got no answer is in one message with the next one.
 fn newest_script(messages: &[Message]) -> Option<(usize, String)> {
     messages.iter().enumerate().rev().filter(|(_, message)| message.is_from("user")).find_map(|(at, message)| {
-        let text = message.content.texts().join("\n");
-        let mut found = directives(&text);
-        let start = found.next().map(|first| (first.start, first.end))?;
-        let end = found.last().map_or(start.1, |last| last.end);
-        Some((at, text[start.0..end].to_owned()))
+        let source = |text: &str| {
+            let mut found = directives(text);
+            let start = found.next().map(|first| (first.start, first.end))?;
+            let end = found.last().map_or(start.1, |last| last.end);
+            Some(text[start.0..end].to_owned())
+        };
+        Some((at, message.content.texts().into_iter().rev().find_map(source)?))
     })
 }
 

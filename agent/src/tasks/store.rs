@@ -215,6 +215,7 @@ mod tests {
             max_cost_usd: None,
             max_turns: None,
             deadline_ms: None,
+            retries: 0,
         }
     }
 

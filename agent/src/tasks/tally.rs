@@ -15,6 +15,8 @@ pub(crate) struct Tally {
     pub(crate) cost: Money,
     /// Its calls to the model.
     pub(crate) turns: u64,
+    /// How often it was tried again after it had failed.
+    pub(crate) retries: u32,
     /// Whether it has ended.
     pub(crate) ended: bool,
 }
@@ -34,6 +36,7 @@ impl Tally {
                 let read = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens;
                 self.turns += u64::from(read > 0 && usage.output_tokens == 0);
             }
+            Body::TaskRetry { .. } => self.retries = self.retries.saturating_add(1),
             body => self.ended |= body.is_terminal(),
         }
     }
@@ -77,7 +80,16 @@ mod tests {
     fn request(max_cost_usd: Option<Money>, max_turns: Option<u32>) -> TaskRequest {
         let text = String::from;
         let (name, instructions, model) = (text("t"), text("do"), text("m"));
-        TaskRequest { name, instructions, model, system_prompt: None, max_cost_usd, max_turns, deadline_ms: None }
+        TaskRequest {
+            name,
+            instructions,
+            model,
+            system_prompt: None,
+            max_cost_usd,
+            max_turns,
+            deadline_ms: None,
+            retries: 0,
+        }
     }
 
     #[test]

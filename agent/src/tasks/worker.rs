@@ -1,8 +1,9 @@
 //! Works on one task after the other, each in a Claude Code process of its own.
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use komputer_events::{Body, FailureReason, Outcome, limits};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -24,6 +25,9 @@ use crate::{
     workspace,
 };
 
+/// How long after its first failure a task is tried again; twice as long each time after, up to the longest.
+const RETRY: Duration = Duration::from_secs(10);
+const LONGEST_RETRY: Duration = Duration::from_mins(5);
 /// Processes of a task that may die before it fails.
 const CRASHES: u32 = 3;
 
@@ -86,8 +90,45 @@ impl Worker {
         Ok(())
     }
 
-    /// Carries a task out, again if its process dies in the middle.
+    /// Carries a task out, again where it fails for what may pass and may be tried again.
     async fn carry_out(
+        &self,
+        uid: &TaskUid,
+        account: &Account,
+        cancelled: &CancellationToken,
+    ) -> Result<Ending, WorkError> {
+        loop {
+            let ending = self.try_once(uid, account, cancelled).await?;
+            let retries = account.tally().retries;
+            let Some((reason, words)) = self.transient(&ending).filter(|_| retries < account.request().retries) else {
+                return Ok(ending);
+            };
+            let delay = RETRY.saturating_mul(1 << retries.min(8)).min(LONGEST_RETRY);
+            let (attempt, delay_ms) = (u64::from(retries) + 1, u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            let error = limits::cut(words, limits::TEXT);
+            account.say(Body::TaskRetry { attempt, reason: reason.as_str().into(), error, delay_ms })?;
+            tracing::warn!(task = %uid, reason = reason.as_str(), attempt, delay_ms, "the task is tried again");
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(Ending::Suspended),
+                () = cancelled.cancelled() => return Ok(Ending::Cancelled),
+                () = sleep(delay) => {}
+            }
+        }
+    }
+
+    /// Why a task failed, where that may pass by itself.
+    fn transient<'e>(&self, ending: &'e Ending) -> Option<(FailureReason, &'e str)> {
+        let (reason, words) = match ending {
+            Ending::Failed(reason, words) => (*reason, words),
+            Ending::Crashed(words) => (FailureReason::RuntimeFailed, words),
+            _ => return None,
+        };
+        (reason.is_transient() && !workspace::is_full(&self.installation.workspace)).then_some((reason, words))
+    }
+
+    /// Carries a task out, in another process if its process dies in the middle.
+    async fn try_once(
         &self,
         uid: &TaskUid,
         account: &Account,
@@ -116,7 +157,7 @@ impl Worker {
         account: &Account,
         cancelled: &CancellationToken,
     ) -> Result<Ending, WorkError> {
-        let (conversation, ask) = match self.beginning(Uuid::new_v5(&self.session, uid.as_str().as_bytes())) {
+        let (conversation, ask) = match self.beginning(self.prompt(uid, account.tally().retries)) {
             Ok(Beginning::Ask(conversation, ask)) => (conversation, ask),
             Ok(Beginning::Answered(turn)) => return Ok(Ending::Completed(turn)),
             Err(error) => {
@@ -142,6 +183,12 @@ impl Worker {
         let is_suspended = matches!(ending, Ok(Ending::Suspended));
         claude.end(if is_suspended { End::Suspend } else { End::Finished }).await;
         Ok(ending?)
+    }
+
+    /// The id of what is asked, another one each time that the task is tried again.
+    fn prompt(&self, uid: &TaskUid, retries: u32) -> Uuid {
+        let name = if retries == 0 { uid.to_string() } else { format!("{uid}/{retries}") };
+        Uuid::new_v5(&self.session, name.as_bytes())
     }
 
     fn beginning(&self, prompt: Uuid) -> io::Result<Beginning> {

@@ -228,6 +228,34 @@ async fn an_error_of_the_api_is_an_error_of_the_task() {
 }
 
 #[tokio::test]
+async fn a_task_that_fails_for_what_may_pass_is_tried_again() {
+    let Some(mut surroundings) = Surroundings::prepare().await else { return };
+    let agent = surroundings.start_agent().await;
+    let mut passes = task("<<err: 400 invalid_request_error*3>><<text: at last>>");
+    let mut stays = task("<<err: 400 invalid_request_error*9>><<text: never>>");
+    for task in [&mut passes, &mut stays] {
+        task["retries"] = json!(1);
+    }
+    let mut spent = task("<<bash: echo 1>><<text: never>>");
+    spent.as_object_mut().unwrap().extend([("retries".into(), json!(3)), ("maxTurns".into(), json!(1))]);
+    for (uid, task) in [("passes", passes), ("spent", spent), ("stays", stays)] {
+        assert_eq!(agent.put(uid, task).await.0, StatusCode::ACCEPTED);
+    }
+    let events = ended(&mut surroundings, "stays").await;
+    let retries = |uid: &str| {
+        let of_task = of_task(&events, uid);
+        of_task.iter().filter(|body| matches!(body, Body::TaskRetry { reason, .. } if reason == "ApiError")).count()
+    };
+    for event in &events {
+        eprintln!("{} {:?} {:?}", event.timestamp, event.task, event.body);
+    }
+    assert_eq!((outcome(&events, "passes").result.as_str(), retries("passes")), ("at last", 1));
+    assert_eq!((failure(&events, "stays").0, retries("stays")), ("ApiError", 1));
+    assert_eq!((failure(&events, "spent").0, retries("spent")), ("MaxTurns", 0));
+    assert_eq!(cost(&events), surroundings.model.billed().await);
+}
+
+#[tokio::test]
 async fn a_task_ends_when_its_budget_or_its_turns_are_used_up() {
     let Some(mut surroundings) = Surroundings::prepare().await else { return };
     let agent = surroundings.start_agent().await;

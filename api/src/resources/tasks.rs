@@ -31,6 +31,8 @@ pub struct TaskView {
     max_turns: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retries: Option<i32>,
     /// Whether somebody asked for it to be cancelled.
     cancel: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +117,7 @@ impl Readable for KomputerTask {
             max_cost_usd: spec.max_cost_usd.clone(),
             max_turns: spec.max_turns,
             deadline: spec.deadline.clone(),
+            retries: spec.retries,
             cancel: spec.cancel.unwrap_or_default(),
             result: status.result,
             message: status.message,

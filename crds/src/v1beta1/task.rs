@@ -52,8 +52,12 @@ use crate::schema;
         .field_path(".maxTurns"),
     validation = Rule::new("has(self.deadline) == has(oldSelf.deadline) && (!has(self.deadline) || self.deadline == oldSelf.deadline)")
         .message("deadline is immutable; create a new task instead")
-        .reason(Reason::FieldValueInvalid)
+        .reason(Reason::FieldValueForbidden)
         .field_path(".deadline"),
+    validation = Rule::new("has(self.retries) == has(oldSelf.retries) && (!has(self.retries) || self.retries == oldSelf.retries)")
+        .message("retries is immutable; create a new task instead")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".retries"),
     validation = Rule::new("has(self.mode) == has(oldSelf.mode) && (!has(self.mode) || self.mode == oldSelf.mode)")
         .message("mode is immutable; create a new task instead")
         .reason(Reason::FieldValueForbidden)
@@ -94,6 +98,14 @@ pub struct KomputerTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
     pub deadline: Option<String>,
+
+    /// How often the task is tried again after it has failed, in the same conversation: where the model's API failed
+    /// (`ApiError`), Claude Code did (`RuntimeFailed`) or something it left in the background did not end
+    /// (`BackgroundTimeout`); 10 s later, then twice as long each time, up to 5 min. All tries together keep to `maxCostUSD`,
+    /// `maxTurns` and `deadline`. 0 where absent. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10))]
+    pub retries: Option<i32>,
 
     /// What happens where the agent is busy; `Queue` where absent. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]

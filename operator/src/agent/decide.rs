@@ -213,6 +213,7 @@ fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> Tas
         system_prompt: observed.agent.spec.system_prompt.clone(),
         max_cost_usd: task.spec.max_cost_usd.as_ref().and_then(|cost| cost.parse().ok()),
         max_turns: task.spec.max_turns.and_then(|turns| u32::try_from(turns).ok()),
+        retries: task.spec.retries.and_then(|retries| u32::try_from(retries).ok()).unwrap_or_default(),
         deadline_ms: deadline.and_then(|deadline| deadline.as_millis().try_into().ok()),
     }
 }

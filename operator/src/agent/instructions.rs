@@ -33,6 +33,7 @@ pub(super) fn task(agent: &KomputerAgent, wanted: Option<&InstructionsStatus>) -
         max_cost_usd: None,
         max_turns: None,
         deadline: None,
+        retries: None,
         mode: None,
         cancel: None,
     };

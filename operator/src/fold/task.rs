@@ -74,6 +74,9 @@ impl Fold for TaskSummary {
                 self.turns += i64::from(usage.output_tokens > 0);
                 add(&mut self.tokens, usage);
             }
+            Body::TaskRetry { error, .. } => {
+                self.message = Some(message(&format!("Failed, and is tried again: {error}")))
+            }
             Body::TaskCompleted(outcome) => {
                 self.end(event, TaskPhase::Succeeded, &outcome.result, None);
                 self.result = Some(limits::cut(&outcome.result, limits::TEXT));

@@ -83,6 +83,7 @@ fn show(event: &Event) -> anyhow::Result<bool> {
             ),
         ),
         Body::ApiRetry { error, attempt, .. } => line("retry", &format!("{attempt}: {error}")),
+        Body::TaskRetry { error, attempt, .. } => line("task retry", &format!("{attempt}: {error}")),
         Body::TaskCompleted(outcome) => {
             line("task completed", &format!("{} calls, {} ms", outcome.turns, outcome.duration_ms));
             return Ok(true);

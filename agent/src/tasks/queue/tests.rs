@@ -30,6 +30,7 @@ fn request(instructions: &str) -> TaskRequest {
         max_cost_usd: None,
         max_turns: None,
         deadline_ms: None,
+        retries: 0,
     }
 }
 

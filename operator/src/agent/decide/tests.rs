@@ -76,6 +76,7 @@ fn task(name: &str, phase: TaskPhase) -> (Arc<KomputerTask>, TaskPhase) {
         max_cost_usd: Some("0.5".into()),
         max_turns: None,
         deadline: None,
+        retries: None,
         mode: None,
         cancel: None,
     };
