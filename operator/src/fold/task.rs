@@ -75,7 +75,7 @@ impl Fold for TaskSummary {
                 add(&mut self.tokens, usage);
             }
             Body::TaskRetry { error, .. } => {
-                self.message = Some(message(&format!("Failed, and is tried again: {error}")))
+                self.message = Some(message(&format!("Failed, and is tried again: {error}")));
             }
             Body::TaskCompleted(outcome) => {
                 self.end(event, TaskPhase::Succeeded, &outcome.result, None);
