@@ -40,6 +40,22 @@ impl Cron {
         let next = self.0.find_next_occurrence(&after.to_zoned(zone.clone()), false).ok()?;
         Some(next.timestamp()).filter(|next| *next > after)
     }
+
+    /// The last time after `after` and not after `until`, in as many steps as the seconds between have binary digits: a
+    /// schedule of every second that has slept for a year is no work.
+    pub fn latest(&self, after: Timestamp, until: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        let next = |after| self.next(after, zone).filter(|next| *next <= until);
+        let mut found = next(after)?;
+        let mut beyond = until.as_second();
+        while found.as_second() < beyond {
+            let middle = found.as_second().midpoint(beyond);
+            match Timestamp::from_second(middle).ok().and_then(next) {
+                Some(later) => found = later,
+                None => beyond = middle,
+            }
+        }
+        Some(found)
+    }
 }
 
 /// The time zone of that name in the IANA database; UTC where there is no name.
@@ -95,6 +111,29 @@ mod tests {
             runs("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2),
             ["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]
         );
+    }
+
+    #[test]
+    fn the_latest_time_is_the_last_of_all() {
+        let zone = time_zone(Some("Europe/Berlin")).unwrap();
+        // A week in which clocks go forward, and one in which they go back.
+        for start in ["2026-03-26T00:00:00.25Z", "2026-10-22T00:00:00Z"] {
+            let start: Timestamp = start.parse().unwrap();
+            for text in ["30 2 * * *", "*/20 * * * *", "*/30 0 1-3 * * *", "0 9 * * 1-5"] {
+                let cron = Cron::parse(text).unwrap();
+                let mut last = None;
+                for half_hours in 0..7 * 48_i64 {
+                    let until = start + SignedDuration::from_mins(half_hours * 30);
+                    while let Some(next) = cron.next(last.unwrap_or(start), &zone).filter(|next| *next <= until) {
+                        last = Some(next);
+                    }
+                    assert_eq!(cron.latest(start, until, &zone), last, "{text} until {until}");
+                }
+            }
+        }
+        let cron = Cron::parse("* * * * * *").unwrap();
+        let (start, until) = (Timestamp::UNIX_EPOCH, "2026-01-01T00:00:00.9Z".parse().unwrap());
+        assert_eq!(cron.latest(start, until, &zone), Some("2026-01-01T00:00:00Z".parse().unwrap()));
     }
 
     #[test]

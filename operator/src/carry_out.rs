@@ -5,10 +5,12 @@ use http::{HeaderValue, header::ACCEPT};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{PersistentVolumeClaim, Pod},
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
+use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Request},
+    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions, Request},
     core::PartialObjectMeta,
 };
 use serde::Serialize;
@@ -17,7 +19,7 @@ use tokio::sync::watch;
 
 use crate::{
     agent_client::{AgentCallError, AgentClient},
-    plan::{Child, Plan, Removal},
+    plan::{Child, Exactly, Plan, Removal},
     recorder::Recorder,
 };
 
@@ -67,6 +69,9 @@ pub enum CarryOutError {
     /// The agent could not be told.
     #[error(transparent)]
     Call(#[from] AgentCallError),
+    /// The object has changed since it was looked at, and the status would have counted on from an old one.
+    #[error("the object has changed since it was looked at; it is looked at again")]
+    Outdated,
     /// Another replica leads now.
     #[error("not the leader any more; nothing is written")]
     NotLeading,
@@ -80,6 +85,7 @@ impl CarryOutError {
             Self::Timeout { .. } => "Timeout",
             Self::NotOurs { .. } => "NotOurs",
             Self::Call(_) => "AgentUnreachable",
+            Self::Outdated => "Outdated",
             Self::NotLeading => "NotLeading",
         }
     }
@@ -129,8 +135,14 @@ impl Hands {
         let namespace = object.namespace().unwrap_or_default();
         for removal in &plan.remove {
             match removal {
-                Removal::Pod(name) => self.delete::<Pod>(&namespace, name).await?,
-                Removal::Volume(name) => self.delete::<PersistentVolumeClaim>(&namespace, name).await?,
+                Removal::Pod(name) => self.delete::<Pod>(&namespace, name, None).await?,
+                Removal::Volume(name) => self.delete::<PersistentVolumeClaim>(&namespace, name, None).await?,
+                Removal::Task(Exactly { name, uid }) => {
+                    self.delete::<KomputerTask>(&namespace, name, Some(uid)).await?;
+                }
+                Removal::Agent(Exactly { name, uid }) => {
+                    self.delete::<KomputerAgent>(&namespace, name, Some(uid)).await?;
+                }
             }
         }
         for child in &plan.apply {
@@ -141,10 +153,10 @@ impl Hands {
             self.agents.call(call).await?;
         }
         let version = match &plan.status {
-            Some(status) => self.write_status(object, status).await?,
+            Some(status) => self.write_status(object, status, plan.only_on.as_deref()).await?,
             None => None,
         };
-        if let Some(report) = &plan.report {
+        for report in &plan.reports {
             self.recorder.report(object.object_ref(&()), report.clone());
         }
         Ok(version)
@@ -158,10 +170,12 @@ impl Hands {
             Child::Volume(volume) => self.create(namespace, &**volume).await,
             Child::Pod(pod) => self.create(namespace, &**pod).await,
             Child::Task(task) => self.create(namespace, &**task).await,
+            Child::Cancellation(task) => self.cancel(namespace, task).await,
+            Child::Agent(agent) => self.apply(namespace, &**agent).await,
         }
     }
 
-    /// Server-side applies a child whose name nobody else would choose.
+    /// Server-side applies a child whose name nobody else would choose, or whose metadata lets no other be meant.
     async fn apply<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> Result<(), CarryOutError> {
         let name = wanted.name_any();
         let api = self.metadata_of::<K>(namespace);
@@ -178,10 +192,22 @@ impl Hands {
         }
         let api = self.metadata_of::<K>(namespace);
         let found = self.write("read", kind::<K>(), &name, api.get(&name)).await?;
-        if owner(&found.metadata) == owner(wanted.meta()) {
+        if owner(&found.metadata).map(|owner| &owner.uid) == owner(wanted.meta()).map(|owner| &owner.uid) {
             Ok(()) // ours already: the cache has not caught up with our own write
         } else {
             Err(CarryOutError::NotOurs { kind: kind::<K>(), name })
+        }
+    }
+
+    /// Cancels a task that the operator has made; one that is gone needs no end.
+    async fn cancel(&self, namespace: &str, task: &Exactly) -> Result<(), CarryOutError> {
+        let api = self.metadata_of::<KomputerTask>(namespace);
+        let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
+        let patch = Patch::Merge(json!({ "metadata": { "uid": task.uid }, "spec": { "cancel": true } }));
+        let result = self.write("cancel", kind::<KomputerTask>(), &task.name, api.patch(&task.name, &params, &patch));
+        match result.await {
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) || is_conflict(&source) => Ok(()),
+            result => result.map(drop),
         }
     }
 
@@ -195,36 +221,58 @@ impl Hands {
         self.client.request(request).await
     }
 
-    async fn delete<K: Object>(&self, namespace: &str, name: &str) -> Result<(), CarryOutError> {
+    /// Deletes an object, where `uid` is given only that one.
+    async fn delete<K: Object>(&self, namespace: &str, name: &str, uid: Option<&str>) -> Result<(), CarryOutError> {
         let api = self.metadata_of::<K>(namespace);
-        match self.write("delete", kind::<K>(), name, api.delete(name, &DeleteParams::background())).await {
+        let preconditions = uid.map(|uid| Preconditions { uid: Some(uid.into()), resource_version: None });
+        let params = DeleteParams { preconditions, ..DeleteParams::background() };
+        match self.write("delete", kind::<K>(), name, api.delete(name, &params)).await {
             Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(()),
+            Err(CarryOutError::Api { source, .. }) if uid.is_some() && is_conflict(&source) => Ok(()),
             result => result.map(drop),
         }
     }
 
-    async fn write_status<O, S>(&self, object: &O, status: &S) -> Result<Option<Version>, CarryOutError>
+    async fn write_status<O, S>(
+        &self,
+        object: &O,
+        status: &S,
+        only_on: Option<&str>,
+    ) -> Result<Option<Version>, CarryOutError>
     where
         O: Resource<DynamicType = ()>,
         S: Serialize,
     {
         let name = object.name_any();
-        match self.write("write the status of", kind::<O>(), &name, self.patch_status(object, &name, status)).await {
+        let request = self.patch_status(object, &name, status, only_on);
+        match self.write("write the status of", kind::<O>(), &name, request).await {
             Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(None), // deleted meanwhile
+            Err(CarryOutError::Api { source, .. }) if only_on.is_some() && is_conflict(&source) => {
+                Err(CarryOutError::Outdated)
+            }
             result => Ok(Version::of(&result?.metadata)),
         }
     }
 
     /// What [`Api::patch_status`] does, for kinds with and without namespaces, with an answer of metadata only.
-    async fn patch_status<O, S>(&self, object: &O, name: &str, status: &S) -> kube::Result<PartialObjectMeta<O>>
+    async fn patch_status<O, S>(
+        &self,
+        object: &O,
+        name: &str,
+        status: &S,
+        only_on: Option<&str>,
+    ) -> kube::Result<PartialObjectMeta<O>>
     where
         O: Resource<DynamicType = ()>,
         S: Serialize,
     {
+        // The uid keeps a status from landing on another object of the same name.
+        let mut metadata = json!({ "name": name, "uid": object.uid() });
+        if let Some(version) = only_on {
+            metadata["resourceVersion"] = version.into();
+        }
         let patch = Patch::Apply(json!({
-            "apiVersion": O::api_version(&()), "kind": O::kind(&()),
-            // The uid keeps a status from landing on another object of the same name.
-            "metadata": { "name": name, "uid": object.uid() }, "status": status,
+            "apiVersion": O::api_version(&()), "kind": O::kind(&()), "metadata": metadata, "status": status,
         }));
         let params = PatchParams::apply(STATUS_MANAGER).force();
         let collection = Request::new(O::url_path(&(), object.namespace().as_deref()));
@@ -260,10 +308,9 @@ impl Hands {
     }
 }
 
-/// The uid of the controller that owns `object`.
-fn owner(object: &ObjectMeta) -> Option<&str> {
-    let mut owners = object.owner_references.iter().flatten();
-    owners.find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
+/// The controller that owns `object`.
+pub(crate) fn owner(object: &ObjectMeta) -> Option<&OwnerReference> {
+    object.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
 }
 
 fn exists(error: &kube::Error) -> bool {
@@ -276,6 +323,10 @@ pub(crate) fn words(error: &kube::Error) -> String {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
     }
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_conflict())
 }
 
 pub(crate) fn is_not_found(error: &kube::Error) -> bool {

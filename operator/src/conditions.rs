@@ -64,6 +64,12 @@ pub fn conditions(
     conditions
 }
 
+/// Why an object cannot go on without a change, where it cannot.
+pub fn stalled(conditions: &[Condition]) -> Option<&str> {
+    let stalled = conditions.iter().find(|condition| condition.type_ == "Stalled" && condition.status == "True");
+    stalled.map(|condition| condition.message.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,7 +42,7 @@ pub trait Controller: Send + Sync + 'static {
 /// Objects to look at.
 pub type Queue<K> = mpsc::UnboundedSender<ObjectRef<K>>;
 
-/// Even a settled object is looked at once an hour: a missed watch event heals itself.
+/// Even a settled object is looked at once an hour: a missed watch event heals itself, and so does a clock that was wrong.
 const HEARTBEAT: Duration = Duration::from_hours(1);
 /// When an object is looked at again whose newest version has not arrived; it wakes us by itself before.
 const CATCH_UP: Duration = Duration::from_secs(5);
@@ -103,6 +103,9 @@ async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C
 
 /// One second, doubling to five minutes, for each object by itself.
 fn back_off<C: Controller>(object: Arc<C::Object>, error: &CarryOutError, context: Arc<Context<C>>) -> Action {
+    if matches!(error, CarryOutError::Outdated) {
+        return Action::requeue(CATCH_UP);
+    }
     let mut failures = 0;
     context.remember(ObjectRef::from_obj(&*object), |memory| {
         memory.failures = memory.failures.saturating_add(1);

@@ -14,18 +14,20 @@ use komputer_crds::{
     v1beta1::{
         KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerBudget, KomputerConfig,
         KomputerConnector, KomputerMemory, KomputerOffice, KomputerSchedule, KomputerSkill, KomputerSquad,
+        KomputerTask,
     },
 };
 use komputer_events::AgentId;
 use komputer_operator::{
     carry_out::Hands,
-    controller,
+    controller::{self, Controller},
     declared::{Attachments, Declared, DeclaredController, World, attachments_of},
     prune::prune,
+    schedule::{ScheduleController, agent_name},
     watch::{Change, Watched, guarded_cache},
 };
 use kube::{
-    Api, Client, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     core::DeserializeGuard,
     runtime::{
         reflector::{ObjectRef, Store, store::WriterDropped},
@@ -83,7 +85,7 @@ struct Kept<K: Watched> {
     wakes: Wakes<K>,
 }
 
-impl<K: Declared + Debug> Kept<K> {
+impl<K: Watched> Kept<K> {
     fn start(client: &Client, prune: impl Fn(&mut K) + Send + 'static) -> Self {
         Self::start_waking(client, prune, |object, wakes| wakes.wake(ObjectRef::from_obj(object)))
     }
@@ -99,10 +101,18 @@ impl<K: Declared + Debug> Kept<K> {
         let store = guarded_cache(api, watcher::Config::default(), prune, move |object: &K, _| wake(object, &woken));
         Self { store, wakes }
     }
+}
 
-    fn run(self, world: &World, hands: &Hands) -> BoxFuture<'static, ()> {
+impl<K: Watched> Kept<K> {
+    fn run_by(self, controller: impl Controller<Object = K>, hands: &Hands) -> BoxFuture<'static, ()> {
         let queue = self.wakes.open(self.store.clone());
-        Box::pin(controller::run(DeclaredController::<K>::new(world.clone()), hands.clone(), self.store, queue))
+        Box::pin(controller::run(controller, hands.clone(), self.store, queue))
+    }
+}
+
+impl<K: Declared + Debug> Kept<K> {
+    fn run(self, world: &World, hands: &Hands) -> BoxFuture<'static, ()> {
+        self.run_by(DeclaredController::<K>::new(world.clone()), hands)
     }
 }
 
@@ -199,6 +209,7 @@ impl Declarations {
         if let Some(manager) = &agent.spec.manager_ref {
             self.wake_offices(&namespace, &manager.name);
         }
+        self.wake_schedules(&namespace, &agent.name_any());
         let after = self.attachments.managers(&id);
         if before == after { Vec::new() } else { [before, after].concat() }
     }
@@ -211,6 +222,23 @@ impl Declarations {
         of_manager.for_each(|office| self.offices.wakes.wake(ObjectRef::from_obj(&**office)));
     }
 
+    fn wake_schedules(&self, namespace: &str, agent: &str) {
+        let schedules = self.schedules.store.state();
+        let of_agent = schedules
+            .iter()
+            .filter(|schedule| agent_name(schedule) == agent && schedule.namespace().as_deref() == Some(namespace));
+        of_agent.for_each(|schedule| self.schedules.wakes.wake(ObjectRef::from_obj(&**schedule)));
+    }
+
+    /// Wakes the schedule that has made the task.
+    pub(crate) fn task_changed(&self, task: &KomputerTask) {
+        let owners = task.owner_references().iter();
+        for schedule in owners.filter(|owner| owner.kind == KomputerSchedule::kind(&())) {
+            let reference = ObjectRef::new(&schedule.name);
+            self.schedules.wakes.wake(reference.within(&task.namespace().unwrap_or_default()));
+        }
+    }
+
     /// Wakes what looks at Secrets of the operator's namespace.
     pub(crate) fn secret_changed(&self) {
         self.cluster_templates.wake_all();
@@ -218,7 +246,13 @@ impl Declarations {
     }
 
     /// Keeps the statuses of all, until this process does not lead any more.
-    pub(crate) async fn run(self, world: World, cluster_templates: Store<KomputerAgentClusterTemplate>, hands: Hands) {
+    pub(crate) async fn run(
+        self,
+        world: World,
+        cluster_templates: Store<KomputerAgentClusterTemplate>,
+        schedules: ScheduleController,
+        hands: Hands,
+    ) {
         let templates = Kept { store: world.templates.clone(), wakes: self.templates };
         let cluster_templates = Kept { store: cluster_templates, wakes: self.cluster_templates };
         join_all([
@@ -230,8 +264,8 @@ impl Declarations {
             self.skills.run(&world, &hands),
             self.offices.run(&world, &hands),
             self.budgets.run(&world, &hands),
-            self.schedules.run(&world, &hands),
             self.squads.run(&world, &hands),
+            self.schedules.run_by(schedules, &hands),
         ])
         .await;
     }

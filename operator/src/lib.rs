@@ -18,6 +18,7 @@ pub mod migration;
 pub mod plan;
 pub mod prune;
 pub mod recorder;
+pub mod schedule;
 pub mod settings;
 pub mod status;
 pub mod task;

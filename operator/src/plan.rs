@@ -5,7 +5,7 @@ use k8s_openapi::api::{
     core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount},
     networking::v1::NetworkPolicy,
 };
-use komputer_crds::v1beta1::KomputerTask;
+use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 use komputer_events::task::TaskRequest;
 
 use crate::keys::Sensitive;
@@ -23,17 +23,34 @@ pub enum Child {
     Secret(Box<Secret>),
     /// The agent.
     Pod(Box<Pod>),
-    /// The agent's instructions.
+    /// The agent's instructions, or a schedule's run.
     Task(Box<KomputerTask>),
+    /// The end of a task that the operator has made, and that another replaces.
+    Cancellation(Exactly),
+    /// A schedule's agent. Its metadata says of which uid it is to be, or that there is to be none yet.
+    Agent(Box<KomputerAgent>),
 }
 
-/// A child to be removed, by name, in the owner's namespace.
+/// An object, and no other of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exactly {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// A child to be removed, in the owner's namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Removal {
     /// Puts the agent to sleep, or makes room for a changed pod.
     Pod(String),
     /// Throws the workspace away.
     Volume(String),
+    /// Forgets a run of a schedule.
+    Task(Exactly),
+    /// Ends a schedule's agent.
+    Agent(Exactly),
 }
 
 /// Something to say to an agent. Saying it again changes nothing.
@@ -99,8 +116,11 @@ pub struct Plan<Status> {
     pub calls: Vec<Call>,
     /// The status, where it is to be written.
     pub status: Option<Status>,
+    /// Where set, the status is written only while the object is of this resourceVersion: one that counts on from the
+    /// status before must know that one.
+    pub only_on: Option<String>,
     /// What to tell people, once all else is done.
-    pub report: Option<Report>,
+    pub reports: Vec<Report>,
     /// When to look again although nothing changed; `None` waits for a change.
     pub again: Option<Duration>,
 }
@@ -108,6 +128,14 @@ pub struct Plan<Status> {
 impl<Status> Plan<Status> {
     /// Nothing is to be done.
     pub fn nothing() -> Self {
-        Self { remove: Vec::new(), apply: Vec::new(), calls: Vec::new(), status: None, report: None, again: None }
+        Self {
+            remove: Vec::new(),
+            apply: Vec::new(),
+            calls: Vec::new(),
+            status: None,
+            only_on: None,
+            reports: Vec::new(),
+            again: None,
+        }
     }
 }

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use komputer_crds::{deprecated as deprecated_fields, validate::Kind};
 use kube::{Resource, ResourceExt};
 
-use crate::agent::MANIFEST_HASH;
+use crate::{
+    agent::MANIFEST_HASH,
+    schedule::{SCHEDULE, TRIGGER},
+};
 
 /// The annotation of a cached object that says which deprecated fields it has. Conversion keeps the fields themselves,
 /// which may be long, and which nothing reads.
 const DEPRECATED: &str = "deprecated";
 
-/// Of an object's metadata decisions read names, owners and times, and of annotations only our own; the rest is most of it.
+/// Of an object's metadata decisions read names, owners and times, and of annotations only those that are for komputer;
+/// the rest is most of it.
 pub fn prune<K: Resource<DynamicType = ()>>(object: &mut K) {
     let kind = Kind::ALL.into_iter().find(|kind| kind.name() == K::kind(&()));
     let metadata = object.meta_mut();
@@ -21,7 +25,7 @@ pub fn prune<K: Resource<DynamicType = ()>>(object: &mut K) {
 
 fn of_interest(kind: Option<Kind>, mut annotations: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     let deprecated = kind.map(|kind| deprecated_fields(kind, &annotations)).unwrap_or_default();
-    annotations.retain(|key, _| key == MANIFEST_HASH);
+    annotations.retain(|key, _| [MANIFEST_HASH, SCHEDULE, TRIGGER].contains(&key.as_str()));
     if !deprecated.is_empty() {
         annotations.insert(DEPRECATED.into(), deprecated.join("; "));
     }
@@ -44,7 +48,9 @@ mod tests {
         let mut agent = KomputerAgent::new("a", KomputerAgentSpec::default());
         agent.metadata.labels = Some([("a".into(), "b".into())].into());
         agent.metadata.annotations = Some([(DEPRECATED.into(), "as somebody says".into())].into());
+        agent.annotations_mut().insert(TRIGGER.into(), "1".into());
         prune(&mut agent);
+        assert_eq!(agent.annotations_mut().remove(TRIGGER), Some("1".into()));
         assert_eq!((agent.labels().len(), agent.annotations().len(), deprecated(&agent)), (0, 0, None));
 
         let prompt = "v1alpha1.komputer.komputer.ai/spec.internalSystemPrompt";

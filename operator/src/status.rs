@@ -38,7 +38,7 @@ pub fn show<S: PartialEq + StatusConditions>(
         }
         _ => {
             let before = written.status.map_or(&[][..], StatusConditions::conditions);
-            plan.report = report(before, wanted.conditions());
+            plan.reports.extend(report(before, wanted.conditions()));
             plan.status = Some(wanted);
         }
     }

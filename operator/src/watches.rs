@@ -139,6 +139,7 @@ fn watch_everything_else(
         }),
     );
     let (tasks, agents_of_tasks, index) = (task_queue.clone(), agent_queue.clone(), index.clone());
+    let owners_of_tasks = declarations.clone();
     Caches {
         templates: guarded_cache(
             Api::<DeserializeGuard<KomputerAgentTemplate>>::all(client.clone()),
@@ -158,6 +159,7 @@ fn watch_everything_else(
             prune,
             move |task: &KomputerTask, change| {
                 index.update(task, change);
+                owners_of_tasks.task_changed(task);
                 let _ = tasks.unbounded_send(ObjectRef::from_obj(task));
                 let agent = ObjectRef::new(&task.spec.agent_ref.name);
                 let _ = agents_of_tasks.unbounded_send(agent.within(&task.namespace().unwrap_or_default()));

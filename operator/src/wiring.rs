@@ -15,6 +15,7 @@ use komputer_operator::{
     lease::{Elector, LeaseConfig},
     migration::Migration,
     recorder::Recorder,
+    schedule::ScheduleController,
     settings::Settings,
     task::TaskController,
 };
@@ -81,6 +82,12 @@ async fn lead(
         caches: caches.clone(),
     };
     let task_controller = TaskController { agents: agents.clone(), inbox: inbox.clone() };
+    let schedule_controller = ScheduleController {
+        agents: agents.clone(),
+        tasks: caches.tasks.clone(),
+        index: index.clone(),
+        namespaces: caches.namespaces.clone(),
+    };
     let world = World {
         agents: agents.clone(),
         attachments: watches.declarations.attachments.clone(),
@@ -99,7 +106,7 @@ async fn lead(
     let hands = Hands { client, agents: AgentClient::new()?, recorder, leading: leads };
     tokio::join!(
         migration.run(),
-        watches.declarations.run(world, watches.caches.cluster_templates, hands.clone()),
+        watches.declarations.run(world, watches.caches.cluster_templates, schedule_controller, hands.clone()),
         access.run(watches.noticed),
         inbox.run(heard, watches.agent_queue, watches.task_queue),
         controller::run(agent_controller, hands.clone(), watches.agents, watches.agents_to_look_at),

@@ -29,7 +29,7 @@ pub use office::{KomputerOffice, KomputerOfficeSpec, KomputerOfficeStatus, Offic
 pub use reference::{AgentRef, NamespacedRef, NamespacedSecretKeyRef, SecretKeyRef, SecretRef, TemplateRef};
 pub use schedule::{
     AgentDeletionPolicy, ConcurrencyPolicy, KomputerSchedule, KomputerScheduleSpec, KomputerScheduleStatus,
-    SchedulePhase, ScheduledTask,
+    SchedulePhase, ScheduleRun, ScheduleTrigger, ScheduledTask,
 };
 pub use squad::{
     KomputerSquad, KomputerSquadSpec, KomputerSquadStatus, SquadMember, SquadMemberStatus, SquadPhase, WorkspaceAccess,

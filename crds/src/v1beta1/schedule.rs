@@ -24,6 +24,9 @@ use crate::schema;
     validation = Rule::new("self.metadata.name.size() <= 52")
         .message("metadata.name must be at most 52 characters, because tasks are named after it; choose a shorter name")
         .reason(Reason::FieldValueInvalid),
+    validation = Rule::new("!has(self.spec.agent) || has(self.spec.agentRef) || self.metadata.name.size() <= 48")
+        .message("metadata.name must be at most 48 characters where the agent is named after it; choose a shorter name, or set spec.agentRef.name")
+        .reason(Reason::FieldValueInvalid),
     selectable = ".spec.agentRef.name",
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
@@ -63,7 +66,8 @@ pub struct KomputerScheduleSpec {
     #[schemars(schema_with = "schema::time_zone")]
     pub time_zone: Option<String>,
 
-    /// While true no run begins; those under way go on. False where absent.
+    /// While true no run begins, but one that is triggered; those under way go on. Of the runs that were left out
+    /// meanwhile the last begins afterwards, unless `startingDeadlineSeconds` is over. False where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 
@@ -72,6 +76,7 @@ pub struct KomputerScheduleSpec {
     pub concurrency_policy: Option<ConcurrencyPolicy>,
 
     /// Seconds after its time in which a run may still begin; a run that misses them is left out. No limit where absent.
+    /// Of several runs that could not begin at their times only the last begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 31_536_000))]
     pub starting_deadline_seconds: Option<i64>,
@@ -94,7 +99,7 @@ pub struct KomputerScheduleSpec {
     /// What each run does.
     pub task: ScheduledTask,
 
-    /// The agent that does it. Where there is none of that name and `agent` is set, it is made from that.
+    /// The agent that does it; where `agent` is set, it is made under that name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_ref: Option<AgentRef>,
 
@@ -134,19 +139,19 @@ pub struct ScheduledTask {
 /// What happens where the run before has not ended.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConcurrencyPolicy {
-    /// Another task waits for the agent.
+    /// Another task waits for the agent; at most 100 are under way.
     Allow,
-    /// The run is left out.
+    /// The run waits until the one before has ended; where others come to wait meanwhile, only the last of them begins.
     #[default]
     Forbid,
-    /// The task before is cancelled.
+    /// All tasks before are cancelled.
     Replace,
 }
 
 /// Whether an agent goes with the schedule that made it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AgentDeletionPolicy {
-    /// It goes, and its workspace with it.
+    /// It goes, and its workspace with it, once the schedule is deleted or completed.
     #[default]
     Delete,
     /// It stays.
@@ -175,13 +180,32 @@ pub struct KomputerScheduleStatus {
     #[schemars(length(max = 253))]
     pub agent_name: Option<String>,
 
-    /// The time of the last run that began.
+    /// The time of the last run that began; when it was triggered, where it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run_time: Option<Time>,
 
-    /// The time of the next run; absent while suspended.
+    /// The task of the last run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub last_run_name: Option<String>,
+
+    /// The time of the next run, which is over where it waits for something; absent while suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_run_time: Option<Time>,
+
+    /// The last time at which a run did not begin, because one was under way or it was too late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_skipped_time: Option<Time>,
+
+    /// The last run that was triggered by the annotation `komputer.komputer.ai/trigger`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_trigger: Option<ScheduleTrigger>,
+
+    /// The runs whose tasks there are, and the last ten others, the newest last. All are part of the counts and sums.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 512))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub runs: Vec<ScheduleRun>,
 
     /// How the last run stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -216,6 +240,42 @@ pub struct KomputerScheduleStatus {
     /// Tokens of its last run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_run_tokens: Option<i64>,
+}
+
+/// A run of a schedule.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleRun {
+    /// Its task.
+    #[schemars(length(max = 63))]
+    pub name: String,
+
+    /// When the task was made.
+    pub start_time: Time,
+
+    /// How it stands; `Cancelled` where its task was deleted before it ended.
+    pub phase: TaskPhase,
+
+    /// US dollars it has cost, as a decimal.
+    #[serde(rename = "costUSD", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::amount")]
+    pub cost_usd: Option<String>,
+
+    /// Tokens it has used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<i64>,
+}
+
+/// A run that somebody asked for.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleTrigger {
+    /// What the annotation said, at most its first 253 characters; another value triggers another run.
+    #[schemars(length(max = 253))]
+    pub value: String,
+
+    /// When it was seen.
+    pub time: Time,
 }
 
 /// Where a schedule stands.

@@ -1,6 +1,6 @@
 //! Kinds that are declared and judged, and not carried out yet. Their status says so, so that nobody waits for them.
 use komputer_crds::{
-    v1beta1::{KomputerBudget, KomputerBudgetStatus, KomputerSchedule, KomputerScheduleStatus},
+    v1beta1::{KomputerBudget, KomputerBudgetStatus},
     validate::Kind,
 };
 
@@ -10,30 +10,14 @@ use super::{
 };
 use crate::conditions::Progress;
 
-macro_rules! not_yet {
-    ($kind:ident, $rules:expr, $status:ident, $message:literal) => {
-        impl Declared for $kind {
-            const KIND: Kind = $rules;
-            type Facts = ();
+impl Declared for KomputerBudget {
+    const KIND: Kind = Kind::Budget;
+    type Facts = ();
 
-            fn look(&self, _: &World) {}
+    fn look(&self, _: &World) {}
 
-            fn judge(&self, (): &()) -> Verdict<$status> {
-                Verdict::new(Progress::Stalled, "NotImplemented", $message, $status::default())
-            }
-        }
-    };
+    fn judge(&self, (): &()) -> Verdict<KomputerBudgetStatus> {
+        let message = "This version of komputer does not enforce budgets; set spec.maxCostUSD of tasks meanwhile";
+        Verdict::new(Progress::Stalled, "NotImplemented", message, KomputerBudgetStatus::default())
+    }
 }
-
-not_yet!(
-    KomputerBudget,
-    Kind::Budget,
-    KomputerBudgetStatus,
-    "This version of komputer does not enforce budgets; set spec.maxCostUSD of tasks meanwhile"
-);
-not_yet!(
-    KomputerSchedule,
-    Kind::Schedule,
-    KomputerScheduleStatus,
-    "This version of komputer does not run schedules; create KomputerTasks meanwhile"
-);

@@ -16,7 +16,7 @@ use super::{
     decide::{Declared, Verdict},
     world::World,
 };
-use crate::conditions::Progress;
+use crate::conditions::{self, Progress};
 
 /// More members would make a status large; `totalAgents` counts all of them.
 const MEMBERS: usize = 100;
@@ -68,9 +68,7 @@ fn all(facts: &Facts) -> impl Iterator<Item = &KomputerAgent> {
 
 /// Why an agent cannot go on without a change.
 fn stalled(agent: &KomputerAgent) -> Option<String> {
-    let conditions = agent.status.as_ref()?.conditions();
-    let stalled = conditions.iter().find(|condition| condition.type_ == "Stalled" && condition.status == "True");
-    stalled.map(|condition| condition.message.clone())
+    conditions::stalled(agent.status.as_ref()?.conditions()).map(str::to_owned)
 }
 
 fn status(facts: &Facts, before: Option<&KomputerOfficeStatus>) -> KomputerOfficeStatus {

@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeSet, HashMap},
+    hash::Hash,
     sync::{Mutex, PoisonError},
 };
 
@@ -7,11 +8,14 @@ use komputer_crds::v1beta1::KomputerTask;
 use komputer_events::AgentId;
 use kube::ResourceExt;
 
-use crate::watch::Change;
+use crate::{carry_out::owner, watch::Change};
 
-/// The names of every agent's tasks: a store has no index of its own.
+/// The names of every agent's tasks, and of those that an object owns: a store has no index of its own.
 #[derive(Default)]
-pub struct TaskIndex(Mutex<HashMap<AgentId, BTreeSet<String>>>);
+pub struct TaskIndex {
+    of_agents: Names<AgentId>,
+    of_owners: Names<String>,
+}
 
 /// The agent a task is for, where its name can be one.
 pub fn agent_of(task: &KomputerTask) -> Option<AgentId> {
@@ -21,24 +25,55 @@ pub fn agent_of(task: &KomputerTask) -> Option<AgentId> {
 impl TaskIndex {
     /// Takes a change of a task into account.
     pub fn update(&self, task: &KomputerTask, change: Change) {
-        let Some(agent) = agent_of(task) else { return };
-        let mut agents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match change {
-            Change::Applied => {
-                agents.entry(agent).or_default().insert(task.name_any());
-            }
-            Change::Deleted => {
-                let Some(names) = agents.get_mut(&agent) else { return };
-                names.remove(&task.name_any());
-                if names.is_empty() {
-                    agents.remove(&agent);
-                }
-            }
+        if let Some(agent) = agent_of(task) {
+            self.of_agents.update(agent, task.name_any(), change);
+        }
+        if let Some(owner) = owner(&task.metadata) {
+            self.of_owners.update(owner.uid.clone(), task.name_any(), change);
         }
     }
 
     /// The names of the agent's tasks.
     pub fn of(&self, agent: &AgentId) -> BTreeSet<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(agent).cloned().unwrap_or_default()
+        self.of_agents.of(agent)
+    }
+
+    /// The names of the tasks that the object of that uid owns.
+    pub fn owned_by(&self, uid: &str) -> BTreeSet<String> {
+        self.of_owners.of(uid)
+    }
+}
+
+/// Names by what they belong to.
+struct Names<K>(Mutex<HashMap<K, BTreeSet<String>>>);
+
+impl<K> Default for Names<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Names<K> {
+    fn update(&self, key: K, name: String, change: Change) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match change {
+            Change::Applied => {
+                all.entry(key).or_default().insert(name);
+            }
+            Change::Deleted => {
+                let Some(names) = all.get_mut(&key) else { return };
+                names.remove(&name);
+                if names.is_empty() {
+                    all.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn of<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> BTreeSet<String>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
     }
 }

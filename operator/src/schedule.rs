@@ -1,0 +1,14 @@
+//! Schedule: a task at each time, and the agent that does them where the schedule has one made.
+mod agent;
+mod build;
+mod decide;
+mod observe;
+mod runs;
+mod status;
+#[cfg(test)]
+mod tests;
+mod times;
+
+pub use agent::{SCHEDULE, agent_name};
+pub use decide::decide;
+pub use observe::{Observed, ScheduleController, TRIGGER};
