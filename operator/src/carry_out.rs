@@ -69,8 +69,9 @@ pub enum CarryOutError {
     /// The agent could not be told.
     #[error(transparent)]
     Call(#[from] AgentCallError),
-    /// The object has changed since it was looked at, and the status would have counted on from an old one.
-    #[error("the object has changed since it was looked at; it is looked at again")]
+    /// The object or its agent has changed since it was looked at: the status would count on from an old one, or
+    /// somebody else's agent would be taken over.
+    #[error("it has changed since it was looked at; it is looked at again")]
     Outdated,
     /// Another replica leads now.
     #[error("not the leader any more; nothing is written")]
@@ -171,7 +172,10 @@ impl Hands {
             Child::Pod(pod) => self.create(namespace, &**pod).await,
             Child::Task(task) => self.create(namespace, &**task).await,
             Child::Cancellation(task) => self.cancel(namespace, task).await,
-            Child::Agent(agent) => self.apply(namespace, &**agent).await,
+            Child::Agent(agent) => match self.apply(namespace, &**agent).await {
+                Err(CarryOutError::Api { source, .. }) if is_conflict(&source) => Err(CarryOutError::Outdated),
+                result => result,
+            },
         }
     }
 

@@ -104,7 +104,8 @@ async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C
 /// One second, doubling to five minutes, for each object by itself.
 fn back_off<C: Controller>(object: Arc<C::Object>, error: &CarryOutError, context: Arc<Context<C>>) -> Action {
     if matches!(error, CarryOutError::Outdated) {
-        return Action::requeue(CATCH_UP);
+        tracing::debug!(kind = %C::Object::kind(&()), namespace = object.namespace(), name = object.name_any(), "{error}");
+        return Action::requeue(CATCH_UP); // what changed it wakes us by itself before
     }
     let mut failures = 0;
     context.remember(ObjectRef::from_obj(&*object), |memory| {

@@ -100,8 +100,7 @@ fn wanted(schedule: &KomputerSchedule, found: Option<&KomputerAgent>) -> Kompute
     agent.metadata.owner_references = schedule.controller_owner_ref(&()).filter(|_| goes).map(|owner| vec![owner]);
     let manifest = json!({ "metadata": agent.metadata, "spec": agent.spec }).to_string();
     let hash = hex::encode(&Sha256::digest(manifest)[..8]);
-    agent.metadata.annotations =
-        Some([(MANIFEST_HASH.into(), hash), (SCHEDULE.into(), schedule.name_any())].into());
+    agent.metadata.annotations = Some([(MANIFEST_HASH.into(), hash), (SCHEDULE.into(), schedule.name_any())].into());
     match found {
         Some(found) => agent.metadata.uid = found.uid(),
         None => agent.metadata.resource_version = Some(NONE_YET.into()),

@@ -62,10 +62,5 @@ pub(super) fn child_of(schedule: &KomputerSchedule, name: &str) -> ObjectMeta {
     ]
     .map(|(key, value)| (key.into(), value.into()))
     .into();
-    ObjectMeta {
-        name: Some(name.into()),
-        namespace: schedule.namespace(),
-        labels: Some(labels),
-        ..Default::default()
-    }
+    ObjectMeta { name: Some(name.into()), namespace: schedule.namespace(), labels: Some(labels), ..Default::default() }
 }

@@ -168,7 +168,9 @@ impl<'a> Work<'a> {
         let name = run_name(&self.schedule.name_any(), due.time);
         let message = match due.left_out {
             0 => format!("KomputerTask {name} does the run of {}", due.time),
-            count => format!("KomputerTask {name} does the run of {}; {} before it were left out", due.time, many(count)),
+            count => {
+                format!("KomputerTask {name} does the run of {}; {} before it were left out", due.time, many(count))
+            }
         };
         if due.left_out > MANY {
             let message = format!(
@@ -192,7 +194,9 @@ impl<'a> Work<'a> {
                 oldest.name
             ))
         } else if count >= UNDER_WAY {
-            Some(format!("{count} KomputerTasks are under way; set spec.concurrencyPolicy to Forbid, or runs less often"))
+            Some(format!(
+                "{count} KomputerTasks are under way; set spec.concurrencyPolicy to Forbid, or runs less often"
+            ))
         } else {
             None
         }

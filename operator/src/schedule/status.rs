@@ -73,15 +73,11 @@ impl Situation {
             Self::AgentStalled(why) => {
                 row(Progress::Retrying, "AgentNotReady", format!("KomputerAgent {namespace}/{agent} is stalled: {why}"))
             }
-            Self::Scheduled => {
-                row(Progress::Done, "Scheduled", "The next run begins at status.nextRunTime".into())
-            }
+            Self::Scheduled => row(Progress::Done, "Scheduled", "The next run begins at status.nextRunTime".into()),
             Self::LastRun => row(Progress::Done, "LastRun", "The last run is under way".into()),
-            Self::Suspended => row(
-                Progress::Done,
-                "Suspended",
-                "Suspended by spec.suspend; runs that are under way go on".into(),
-            ),
+            Self::Suspended => {
+                row(Progress::Done, "Suspended", "Suspended by spec.suspend; runs that are under way go on".into())
+            }
             Self::Completed => row(
                 Progress::Done,
                 "Completed",
@@ -90,7 +86,8 @@ impl Situation {
             Self::TooLate => row(
                 Progress::Done,
                 "Completed",
-                "No run began, because spec.at was over; set a later time, or delete it from where it was applied".into(),
+                "No run began, because spec.at was over; set a later time, or delete it from where it was applied"
+                    .into(),
             ),
             Self::Deleting => row(Progress::Deleting, "Deleting", "The schedule is being deleted".into()),
         }
@@ -108,8 +105,7 @@ pub(super) fn standing_so(
     status.phase = Some(situation.phase());
     status.agent_name = Some(agent_name(schedule));
     let standing = situation.standing(schedule);
-    let conditions =
-        conditions(&standing, deprecated(schedule), generation, status.conditions(), observed.now);
+    let conditions = conditions(&standing, deprecated(schedule), generation, status.conditions(), observed.now);
     status.with_conditions(generation, conditions)
 }
 

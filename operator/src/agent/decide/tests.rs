@@ -108,6 +108,7 @@ fn kinds(plan: &Plan<KomputerAgentStatus>) -> Vec<&'static str> {
             Child::Secret(_) => "Secret",
             Child::Pod(_) => "Pod",
             Child::Task(_) => "Task",
+            Child::Cancellation(_) | Child::Agent(_) => "a schedule's",
         })
         .collect()
 }
