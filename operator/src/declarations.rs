@@ -23,7 +23,7 @@ use komputer_operator::{
     controller::{self, Controller},
     declared::{Attachments, Declared, DeclaredController, World, attachments_of},
     prune::prune,
-    schedule::{ScheduleController, agent_name},
+    schedule::{ScheduleController, is_agent_of},
     watch::{Change, Watched, guarded_cache},
 };
 use kube::{
@@ -224,9 +224,9 @@ impl Declarations {
 
     fn wake_schedules(&self, namespace: &str, agent: &str) {
         let schedules = self.schedules.store.state();
-        let of_agent = schedules
-            .iter()
-            .filter(|schedule| agent_name(schedule) == agent && schedule.namespace().as_deref() == Some(namespace));
+        let of_agent = schedules.iter().filter(|schedule| {
+            schedule.metadata.namespace.as_deref() == Some(namespace) && is_agent_of(schedule, agent)
+        });
         of_agent.for_each(|schedule| self.schedules.wakes.wake(ObjectRef::from_obj(&**schedule)));
     }
 

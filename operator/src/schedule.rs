@@ -9,6 +9,6 @@ mod status;
 mod tests;
 mod times;
 
-pub use agent::{SCHEDULE, agent_name};
+pub use agent::{SCHEDULE, is_agent_of};
 pub use decide::decide;
 pub use observe::{Observed, ScheduleController, TRIGGER};

@@ -31,7 +31,9 @@ const RECONCILING: &str = "Reconciling";
 const STALLED: &str = "Stalled";
 
 /// A row: a kind, the object's name and spec, and how it stands once it has been seen.
-fn rows() -> Vec<(&'static str, &'static str, Value, Standing)> {
+type Row = (&'static str, &'static str, Value, Standing);
+
+fn rows() -> Vec<Row> {
     let hostile = json!({ "spec": { "hostPID": true } });
     let waits = ("Unknown", "DependencyNotReady", RECONCILING);
     let invalid = ("False", "InvalidSpec", STALLED);
@@ -42,10 +44,8 @@ fn rows() -> Vec<(&'static str, &'static str, Value, Standing)> {
     let mut foreign = key.clone();
     foreign["model"]["apiKeySecretRef"]["namespace"] = "other".into();
     let mcp = |url: &str| json!({ "transport": "StreamableHTTP", "url": url });
-    let scheduled =
-        |cron: &str| json!({ "schedule": cron, "task": { "instructions": "i" }, "agentRef": { "name": "starts" } });
     let redis = json!({ "redis": { "address": "redis:6379" } });
-    vec![
+    let mut rows = vec![
         ("KomputerAgentTemplate", "plain", json!({}), available),
         ("KomputerAgentTemplate", "hostile", json!({ "podTemplate": hostile }), invalid),
         ("KomputerAgentTemplate", "foreign", foreign.clone(), not_granted),
@@ -106,8 +106,6 @@ fn rows() -> Vec<(&'static str, &'static str, Value, Standing)> {
         ("KomputerConfig", "younger", redis, ("False", "Conflicted", STALLED)),
         ("KomputerBudget", "plain", json!({ "limitUSD": "1", "period": "Day" }), not_yet),
         ("KomputerBudget", "invalid", json!({ "limitUSD": "1", "period": "Day", "timeZone": "Not/There" }), invalid),
-        ("KomputerSchedule", "plain", scheduled("0 9 * * *"), not_yet),
-        ("KomputerSchedule", "invalid", scheduled("0 25 * * *"), invalid),
         ("KomputerSquad", "plain", json!({ "members": [{ "name": "starts" }] }), not_yet),
         ("KomputerSquad", "younger", json!({ "members": [{ "name": "starts" }] }), ("False", "Conflicted", STALLED)),
         (
@@ -116,6 +114,33 @@ fn rows() -> Vec<(&'static str, &'static str, Value, Standing)> {
             json!({ "members": [{ "name": "made", "template": { "podTemplate": hostile } }] }),
             invalid,
         ),
+    ];
+    rows.extend(schedules());
+    rows
+}
+
+fn schedules() -> [Row; 8] {
+    let schedule = |more: Value| {
+        let mut spec = json!({ "schedule": "0 9 * * *", "task": { "instructions": "i" } });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        spec
+    };
+    let named = |name: &str| json!({ "name": name });
+    let plain = json!({ "templateRef": { "name": "plain" } });
+    let over = json!({ "at": "2001-01-01T00:00:00Z", "task": { "instructions": "i" }, "agentRef": named("starts") });
+    let row = |name: &'static str, spec: Value, standing: Standing| ("KomputerSchedule", name, spec, standing);
+    let conflicting = json!({ "agentRef": named("starts"), "agent": plain });
+    let suspended = json!({ "agentRef": named("starts"), "suspend": true });
+    let invalid = json!({ "agentRef": named("starts"), "schedule": "0 25 * * *" });
+    [
+        row("plain", schedule(json!({ "agentRef": named("starts") })), ("True", "Scheduled", DONE)),
+        row("makes", schedule(json!({ "agent": plain })), ("True", "Scheduled", DONE)),
+        row("suspended", schedule(suspended), ("True", "Suspended", DONE)),
+        row("over", over, ("True", "Completed", DONE)),
+        row("waits", schedule(json!({ "agentRef": named("nobody") })), ("Unknown", "DependencyNotReady", RECONCILING)),
+        row("troubled", schedule(json!({ "agentRef": named("hostile") })), ("False", "AgentNotReady", RECONCILING)),
+        row("conflicted", schedule(conflicting), ("False", "Conflicted", STALLED)),
+        row("invalid", schedule(invalid), ("False", "InvalidSpec", STALLED)),
     ]
 }
 
@@ -247,6 +272,9 @@ async fn every_row_of_the_state_table_holds_for_every_kind() {
     for (kind, name, _, expected) in &rows {
         stands(&client, kind, name, *expected).await;
     }
+
+    // A schedule has its agent made.
+    stands(&client, "KomputerAgent", "makes-agent", ("Unknown", "Starting", RECONCILING)).await;
 
     // A pod that is ready makes its agent ready.
     let ready = json!({ "status": {

@@ -19,13 +19,24 @@ pub const SCHEDULE: &str = "komputer.ai/schedule";
 /// The longest name of an agent, in characters: see the rule of `KomputerAgent`.
 pub(super) const LONGEST_NAME: usize = 54;
 
+/// What the name of an agent ends in that is named after the schedule.
+const SUFFIX: &str = "-agent";
+
 /// An apply with this resourceVersion, which no object has any more, creates, or is refused where there is one already.
 const NONE_YET: &str = "1";
 
 /// The name of the agent that does the runs.
 pub fn agent_name(schedule: &KomputerSchedule) -> String {
     let named = schedule.spec.agent_ref.as_ref().map(|reference| reference.name.clone());
-    named.unwrap_or_else(|| format!("{}-agent", schedule.name_any()))
+    named.unwrap_or_else(|| format!("{}{SUFFIX}", schedule.name_any()))
+}
+
+/// Whether the agent of that name does the runs.
+pub fn is_agent_of(schedule: &KomputerSchedule, agent: &str) -> bool {
+    match &schedule.spec.agent_ref {
+        Some(reference) => reference.name == agent,
+        None => agent.strip_suffix(SUFFIX) == schedule.metadata.name.as_deref(),
+    }
 }
 
 /// How the agent stands to the schedule.

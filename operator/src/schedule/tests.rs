@@ -78,6 +78,7 @@ impl World {
     /// Carries out the first `steps` steps of a plan, and answers whether there were more.
     fn carry_out(&mut self, plan: &Plan<KomputerScheduleStatus>, steps: usize) -> bool {
         let all = plan.remove.len() + plan.apply.len() + usize::from(plan.status.is_some());
+        let is_part = steps < all;
         plan.remove.iter().take(steps).for_each(|removal| self.remove(removal));
         let steps = steps.saturating_sub(plan.remove.len());
         plan.apply.iter().take(steps).for_each(|child| self.apply(child));
@@ -88,7 +89,7 @@ impl World {
             self.schedule.status = serde_json::from_value(serde_json::to_value(status).unwrap()).unwrap();
             self.told.extend(plan.reports.iter().map(|report| (report.reason.clone(), report.message.clone())));
         }
-        steps + plan.remove.len() < all
+        is_part
     }
 
     fn remove(&mut self, removal: &Removal) {

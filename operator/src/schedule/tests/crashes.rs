@@ -14,17 +14,12 @@ fn interrupted(world: &World, steps: usize, later: i64) -> World {
 /// What is left of a world beside the words and moments of the way there.
 fn outcome(world: &World) -> (Vec<String>, Vec<String>, Value) {
     let status = world.status();
+    let runs: Vec<_> = status.runs.iter().map(|run| (&run.name, run.phase)).collect();
+    // When it was triggered is when that was seen.
+    let last = status.last_run_time.filter(|_| status.last_trigger.is_none());
     let sums = json!([
-        status.run_count,
-        status.successful_runs,
-        status.failed_runs,
-        status.total_cost_usd,
-        status.total_tokens,
-        status.last_run_name,
-        status.last_run_time,
-        status.next_run_time,
-        status.last_trigger.map(|trigger| trigger.value),
-        status.runs.iter().map(|run| (&run.name, run.phase)).collect::<Vec<_>>(),
+        (status.run_count, status.successful_runs, status.failed_runs, status.total_cost_usd, status.total_tokens),
+        (status.last_run_name, last, status.next_run_time, status.last_trigger.map(|trigger| trigger.value), runs),
     ]);
     (world.made.clone(), world.tasks.keys().cloned().collect(), sums)
 }
