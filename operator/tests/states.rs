@@ -12,8 +12,8 @@ use komputer_tests::{
     redis::{Memory, Redis},
 };
 use kube::{
-    Api, Client,
-    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams},
+    Api, Client, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
@@ -217,6 +217,47 @@ async fn says_what_is_deprecated(client: &Client) {
     stands(client, "KomputerAgent", "suspended", ("True", "Suspended", DONE)).await;
 }
 
+/// On a real apiserver: runs begin and are named once, replaced ones are cancelled, all but one that failed go, and none
+/// of them is forgotten. Its agent is suspended, so that none is carried out.
+async fn runs_are_made_replaced_and_counted(client: &Client) {
+    let spec = json!({
+        "schedule": "* * * * * *", "concurrencyPolicy": "Replace", "task": { "instructions": "i" },
+        "agentRef": { "name": "suspended" },
+    });
+    apply(client, "KomputerSchedule", "often", &spec).await;
+    let status = |field: &'static str| async move {
+        let schedule = api(client, "KomputerSchedule").get("often").await.unwrap();
+        schedule.data["status"][field].clone()
+    };
+    eventually("five runs to be replaced", || async {
+        let failed = status("failedRuns").await;
+        failed.as_i64().filter(|failed| *failed >= 5).map(Some).ok_or_else(|| anyhow::anyhow!("there are {failed}"))
+    })
+    .await
+    .unwrap();
+    let patch = |spec: Value, annotations: Value| {
+        Patch::Merge(json!({ "spec": spec, "metadata": { "annotations": annotations } }))
+    };
+    let schedules = api(client, "KomputerSchedule");
+    let merge = PatchParams::default();
+    schedules.patch("often", &merge, &patch(json!({ "suspend": true }), Value::Null)).await.unwrap();
+    stands(client, "KomputerSchedule", "often", ("True", "Suspended", DONE)).await;
+    let before = status("runCount").await.as_i64().unwrap();
+    let trigger = patch(json!({}), json!({ "komputer.komputer.ai/trigger": "please" }));
+    schedules.patch("often", &merge, &trigger).await.unwrap();
+    eventually("the triggered run to replace the last one", || async {
+        let counts = (status("runCount").await.as_i64(), status("failedRuns").await.as_i64());
+        let tasks = api(client, "KomputerTask").list(&ListParams::default()).await?;
+        let mut names: Vec<_> = tasks.iter().map(ResourceExt::name_any).collect();
+        names.retain(|name| name.starts_with("often-"));
+        let is_so = counts == (Some(before + 1), Some(before)) && names.len() == 2;
+        is_so.then_some(Some(())).ok_or_else(|| anyhow::anyhow!("it says {counts:?} of {names:?}, after {before}"))
+    })
+    .await
+    .unwrap();
+    assert_eq!(status("lastTrigger").await["value"], "please");
+}
+
 struct Operator(Child);
 
 impl Operator {
@@ -273,6 +314,7 @@ async fn every_row_of_the_state_table_holds_for_every_kind() {
         stands(&client, kind, name, *expected).await;
     }
 
+    runs_are_made_replaced_and_counted(&client).await;
     // A schedule has its agent made.
     stands(&client, "KomputerAgent", "makes-agent", ("Unknown", "Starting", RECONCILING)).await;
 

@@ -24,7 +24,7 @@ use crate::schema;
     validation = Rule::new("self.metadata.name.size() <= 52")
         .message("metadata.name must be at most 52 characters, because tasks are named after it; choose a shorter name")
         .reason(Reason::FieldValueInvalid),
-    validation = Rule::new("!has(self.spec.agent) || has(self.spec.agentRef) || self.metadata.name.size() <= 48")
+    validation = Rule::new("self.metadata.name.size() <= 48 || !has(self.spec.agent) || has(self.spec.agentRef)")
         .message("metadata.name must be at most 48 characters where the agent is named after it; choose a shorter name, or set spec.agentRef.name")
         .reason(Reason::FieldValueInvalid),
     selectable = ".spec.agentRef.name",
@@ -189,7 +189,7 @@ pub struct KomputerScheduleStatus {
     #[schemars(length(max = 63))]
     pub last_run_name: Option<String>,
 
-    /// The time of the next run, which is over where it waits for something; absent while suspended.
+    /// The time of the next run; where it is over, of the first that waits for something. Absent while suspended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_run_time: Option<Time>,
 

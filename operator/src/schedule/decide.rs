@@ -90,7 +90,8 @@ impl<'a> Work<'a> {
         }
         if let Some(situation) = self.prepare_agent() {
             let waits = matches!(situation, Situation::WaitsForAgent | Situation::WaitsForName);
-            self.await_next(coming.due.map(|due| due.time).or(coming.next).filter(|_| waits), coming.next);
+            let shown = coming.due.map(|due| due.since).or(coming.next);
+            self.await_next(shown.filter(|_| waits), coming.next);
             return situation;
         }
         if self.schedule.spec.suspend != Some(true) {
@@ -118,7 +119,7 @@ impl<'a> Work<'a> {
         }
         let created = self.schedule.creation_timestamp().map(|time| time.0);
         let last = self.runs.last.or(created).unwrap_or(now);
-        let due = times.due(settled(last, next), now);
+        let due = times.due(settled(last, next), now).map(|due| Due { since: next.unwrap_or(due.since), ..due });
         Coming { due, next: times.next(now.max(last)) }
     }
 
@@ -147,7 +148,7 @@ impl<'a> Work<'a> {
         conditions::stalled(&status.conditions).map(str::to_owned)
     }
 
-    /// Begins the run that is due, leaves it out, or answers its time where it waits.
+    /// Begins the run that is due, leaves it out, or answers since when it waits.
     fn run(&mut self, due: Due) -> Option<Timestamp> {
         let spec = &self.schedule.spec;
         let late = self.observed.now.duration_since(due.time);
@@ -161,15 +162,15 @@ impl<'a> Work<'a> {
         }
         let policy = spec.concurrency_policy.unwrap_or_default();
         if let Some(message) = self.must_wait(policy) {
-            let message = format!("The run of {} waits: {message}", due.time);
-            self.skip(due.time, Severity::Normal, "RunWaits", message);
-            return Some(due.time);
+            let message = format!("The run of {} waits: {message}", due.since);
+            self.skip(due.since, Severity::Normal, "RunWaits", message);
+            return Some(due.since);
         }
         let name = run_name(&self.schedule.name_any(), due.time);
         let message = match due.left_out {
             0 => format!("KomputerTask {name} does the run of {}", due.time),
             count => {
-                format!("KomputerTask {name} does the run of {}; {} before it were left out", due.time, many(count))
+                format!("KomputerTask {name} does the run of {}; left out before it: {}", due.time, many(count))
             }
         };
         if due.left_out > MANY {

@@ -20,6 +20,8 @@ pub(super) enum Times {
 pub(super) struct Due {
     /// Its time.
     pub(super) time: Timestamp,
+    /// The time of the first that waits since then; an older one does not begin.
+    pub(super) since: Timestamp,
     /// Those before it that did not begin, at most [`MANY`] and one.
     pub(super) left_out: usize,
 }
@@ -51,7 +53,7 @@ impl Times {
             Self::Once(_) => self.next(after).filter(|at| *at <= now),
         }?;
         let all = std::iter::successors(self.next(after), |before| self.next(*before));
-        Some(Due { time, left_out: all.take_while(|before| *before < time).take(MANY + 1).count() })
+        Some(Due { time, since: time, left_out: all.take_while(|before| *before < time).take(MANY + 1).count() })
     }
 }
 

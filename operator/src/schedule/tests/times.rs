@@ -30,7 +30,7 @@ fn of_runs_that_were_missed_the_last_begins() {
     let mut world = hourly();
     world.settle().at("2026-03-02T05:20:00Z");
     assert_eq!(world.runs(), ["2026-03-02T05:00:00Z"]);
-    let message = "KomputerTask s-1772427600 does the run of 2026-03-02T05:00:00Z; 4 before it were left out";
+    let message = "KomputerTask s-1772427600 does the run of 2026-03-02T05:00:00Z; left out before it: 4";
     assert!(world.told.iter().any(|(_, said)| said == message), "{:?}", world.told);
     // Nobody had seen it before.
     let mut world = hourly();
