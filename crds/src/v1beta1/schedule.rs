@@ -20,7 +20,7 @@ use crate::schema;
     status = "KomputerScheduleStatus",
     derive = "PartialEq",
     derive = "Default",
-    doc = "Makes a KomputerTask at each time of a cron expression, as CronJob makes Jobs.",
+    doc = "Makes a KomputerTask at each time of a cron expression, as CronJob makes Jobs; and at once where its annotation komputer.komputer.ai/trigger gets another value.",
     validation = Rule::new("self.metadata.name.size() <= 52")
         .message("metadata.name must be at most 52 characters, because tasks are named after it; choose a shorter name")
         .reason(Reason::FieldValueInvalid),

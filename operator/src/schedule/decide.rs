@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     conditions,
-    plan::{Child, Plan, Report, Severity},
+    plan::{Child, Plan, Removal, Report, Severity},
     status::{Written, show},
 };
 
@@ -83,6 +83,7 @@ impl<'a> Work<'a> {
             Ok(times) => times,
             Err(causes) => return Situation::Invalid(causes),
         };
+        self.part_from_former_agent();
         let coming = self.coming(&times, next);
         let is_last = coming.due.is_none() && coming.next.is_none();
         if is_last && self.runs.under_way().next().is_none() {
@@ -109,6 +110,15 @@ impl<'a> Work<'a> {
         } else {
             Situation::Scheduled
         }
+    }
+
+    /// An agent that was made and is not named any more goes once it has done its runs; the status names it until then.
+    fn part_from_former_agent(&mut self) {
+        let former = agent::former(self.observed);
+        let (busy, idle): (Vec<_>, Vec<_>) = former.into_iter().partition(|former| self.runs.occupy(&former.name));
+        self.plan.remove.extend(idle.into_iter().map(Removal::Agent));
+        let current = busy.into_iter().next().map_or_else(|| agent::agent_name(self.schedule), |former| former.name);
+        self.status.agent_name = Some(current);
     }
 
     /// Which run is due, and which comes then, where `next` was to be the next one.

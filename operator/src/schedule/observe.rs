@@ -36,6 +36,8 @@ pub struct Observed {
     pub tasks: Vec<Arc<KomputerTask>>,
     /// The agent of the name that does its runs.
     pub agent: Option<Arc<KomputerAgent>>,
+    /// The agent that did them, where the schedule names another now.
+    pub former: Option<Arc<KomputerAgent>>,
     /// Whether its namespace is being deleted, where nothing can be made any more.
     pub namespace_is_going: bool,
     /// When its status was last written.
@@ -51,10 +53,14 @@ impl Controller for ScheduleController {
 
     fn observe(&self, schedule: Arc<KomputerSchedule>, now: Timestamp, written: Option<Timestamp>) -> Observed {
         let namespace = schedule.namespace().unwrap_or_default();
+        let agent = |name: &str| self.agents.get(&ObjectRef::new(name).within(&namespace));
+        let name = agent_name(&schedule);
+        let former = schedule.status.as_ref().and_then(|status| status.agent_name.as_deref());
         let going = self.namespaces.get(&ObjectRef::new(&namespace));
         Observed {
             tasks: self.tasks(&schedule, &namespace),
-            agent: self.agents.get(&ObjectRef::new(&agent_name(&schedule)).within(&namespace)),
+            former: former.filter(|former| *former != name).and_then(agent),
+            agent: agent(&name),
             namespace_is_going: going.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()),
             schedule,
             written,

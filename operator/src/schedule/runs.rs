@@ -90,6 +90,12 @@ impl Runs {
         self.sums().succeeded
     }
 
+    /// Whether the agent of that name has a run under way.
+    pub(super) fn occupy(&self, agent: &str) -> bool {
+        let mut tasks = self.under_way().filter_map(|run| self.tasks.get(&run.name));
+        tasks.any(|task| task.spec.agent_ref.name == agent)
+    }
+
     /// Tasks under way that the newest run replaces.
     pub(super) fn replaced(&self) -> Vec<Exactly> {
         let newest = self.known.last().map(|run| &run.name);

@@ -103,7 +103,6 @@ pub(super) fn standing_so(
     let schedule = &*observed.schedule;
     let generation = schedule.metadata.generation;
     status.phase = Some(situation.phase());
-    status.agent_name = Some(agent_name(schedule));
     let standing = situation.standing(schedule);
     let conditions = conditions(&standing, deprecated(schedule), generation, status.conditions(), observed.now);
     status.with_conditions(generation, conditions)

@@ -24,6 +24,7 @@ struct World {
     schedule: KomputerSchedule,
     tasks: BTreeMap<String, KomputerTask>,
     agent: Option<KomputerAgent>,
+    former: Option<KomputerAgent>,
     now: Timestamp,
     /// Reasons and messages of what people were told.
     told: Vec<(String, String)>,
@@ -56,6 +57,7 @@ impl World {
             schedule: serde_json::from_value(schedule).unwrap(),
             tasks: BTreeMap::new(),
             agent: Some(agent("ada", &json!({}))),
+            former: None,
             now: time(now),
             told: vec![],
             made: vec![],
@@ -69,6 +71,7 @@ impl World {
             schedule: Arc::new(self.schedule.clone()),
             tasks,
             agent: self.agent.clone().map(Arc::new),
+            former: self.former.clone().map(Arc::new),
             namespace_is_going: false,
             written: None,
             now: self.now,
@@ -95,7 +98,11 @@ impl World {
     fn remove(&mut self, removal: &Removal) {
         match removal {
             Removal::Task(task) => assert_eq!(self.tasks.remove(&task.name).unwrap().uid(), Some(task.uid.clone())),
-            Removal::Agent(gone) => assert_eq!(self.agent.take().unwrap().uid(), Some(gone.uid.clone())),
+            Removal::Agent(gone) => {
+                let is_former = self.former.as_ref().is_some_and(|former| former.name_any() == gone.name);
+                let found = if is_former { self.former.take() } else { self.agent.take() };
+                assert_eq!(found.unwrap().uid(), Some(gone.uid.clone()));
+            }
             other => panic!("{other:?}"),
         }
     }

@@ -96,6 +96,24 @@ fn a_completed_schedule_dismisses_its_agent_unless_that_is_retained() {
 }
 
 #[test]
+fn an_agent_that_is_not_named_any_more_goes_once_it_has_done_its_run() {
+    let mut world = with_agent(&json!({ "concurrencyPolicy": "Allow" }));
+    world.at("2026-03-02T01:00:00Z");
+    let first = world.last();
+    world.ends(&first, TaskPhase::Running, "0.1");
+    world.former = world.agent.take();
+    world.spec("agentRef", &json!({ "name": "bob" })).at("2026-03-02T02:00:00Z");
+    assert_eq!((world.agent.as_ref().map(ResourceExt::name_any), world.former.is_some()), (Some("bob".into()), true));
+    assert_eq!(world.status().agent_name.as_deref(), Some("s-agent"));
+    world.ends(&first, TaskPhase::Succeeded, "0.1");
+    assert_eq!((world.status().agent_name.as_deref(), world.former.is_some()), (Some("bob"), false));
+    // One that was there before stays.
+    world.former = Some(agent("carl", &json!({})));
+    world.settle();
+    assert!(world.former.is_some());
+}
+
+#[test]
 fn an_agent_that_was_retained_is_taken_up_again_by_a_schedule_of_the_name() {
     let mut world = with_agent(&json!({}));
     world.agent = Some(agent("s-agent", &json!({ "annotations": { SCHEDULE: "s" } })));
