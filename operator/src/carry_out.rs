@@ -154,7 +154,7 @@ impl Hands {
         let patch = Patch::Merge(json!({ "metadata": { "uid": task.uid }, "spec": { "cancel": true } }));
         let result = self.write("cancel", kind::<KomputerTask>(), &task.name, api.patch(&task.name, &params, &patch));
         match result.await {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) || is_conflict(&source) => Ok(()),
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(()),
             result => result.map(drop),
         }
     }
