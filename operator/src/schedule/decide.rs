@@ -92,16 +92,16 @@ impl<'a> Work<'a> {
         if let Some(situation) = self.prepare_agent() {
             let waits = matches!(situation, Situation::WaitsForAgent | Situation::WaitsForName);
             let shown = coming.due.map(|due| due.since).or(coming.next);
-            self.await_next(shown.filter(|_| waits), coming.next);
+            self.await_next(shown.filter(|_| waits && !self.is_suspended()), coming.next);
             return situation;
         }
-        if self.schedule.spec.suspend != Some(true) {
+        if !self.is_suspended() {
             let waits = coming.due.and_then(|due| self.run(due));
             self.await_next(waits.or(coming.next), coming.next);
         }
         self.run_triggered();
         self.replace();
-        if self.schedule.spec.suspend == Some(true) {
+        if self.is_suspended() {
             Situation::Suspended
         } else if let Some(why) = self.agent_is_stalled() {
             Situation::AgentStalled(why)
@@ -139,9 +139,18 @@ impl<'a> Work<'a> {
         self.plan.again = due.and_then(|due| Duration::try_from(due.duration_since(self.observed.now)).ok());
     }
 
-    /// Sees to it that there is an agent; the situation where there cannot be one.
+    fn is_suspended(&self) -> bool {
+        self.schedule.spec.suspend == Some(true)
+    }
+
+    /// Sees to it that there is an agent, where one is needed; the situation where there cannot be one.
     fn prepare_agent(&mut self) -> Option<Situation> {
-        match agent::standing(self.observed) {
+        let standing = agent::standing(self.observed);
+        let is_away = self.observed.agent.is_none() || standing == Standing::Going;
+        if is_away && self.is_suspended() && self.new_trigger().is_none() {
+            return None;
+        }
+        match standing {
             Standing::There(_) => None,
             Standing::ToApply(wanted) => {
                 self.plan.apply.push(Child::Agent(wanted));

@@ -41,6 +41,22 @@ fn an_agent_is_made_and_changed_with_the_schedule() {
 }
 
 #[test]
+fn a_suspended_schedule_needs_no_agent_until_it_is_triggered() {
+    let mut world = with_agent(&json!({ "suspend": true }));
+    world.at("2026-03-02T05:20:00Z");
+    assert_eq!((world.agent.is_some(), world.ready()), (false, ready("True", "Suspended")));
+    world.trigger("1");
+    assert_eq!((world.agent.is_some(), world.made.len(), world.ready()), (true, 1, ready("True", "Suspended")));
+
+    let mut world = World::new(&json!({ "schedule": "0 * * * *", "suspend": true }));
+    world.agent = None;
+    world.at("2026-03-02T05:20:00Z");
+    assert_eq!(world.ready(), ready("True", "Suspended"));
+    world.trigger("1");
+    assert_eq!((world.made.len(), world.ready(), world.next()), (0, ready("Unknown", "DependencyNotReady"), None));
+}
+
+#[test]
 fn somebody_elses_agent_is_left_alone() {
     let mut world = with_agent(&json!({ "agentRef": { "name": "ada" } }));
     let owner = json!({ "apiVersion": "v1", "kind": "Other", "name": "o", "uid": "o", "controller": true });
