@@ -8,6 +8,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod times;
+mod valid;
 
 pub use agent::{SCHEDULE, is_agent_of};
 pub use decide::decide;

@@ -6,12 +6,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use komputer_crds::{
-    v1beta1::{ConcurrencyPolicy, KomputerSchedule, KomputerScheduleStatus, ScheduleTrigger},
-    validate::{self, Kind},
-};
+use komputer_crds::v1beta1::{ConcurrencyPolicy, KomputerSchedule, KomputerScheduleStatus, ScheduleTrigger};
 use kube::ResourceExt;
-use serde_json::json;
 
 use super::{
     agent::{self, Standing},
@@ -20,6 +16,7 @@ use super::{
     runs::Runs,
     status::{Situation, only_progress, standing_so},
     times::{Due, MANY, Times, settled, whole_seconds},
+    valid::valid,
 };
 use crate::{
     conditions,
@@ -286,22 +283,4 @@ impl<'a> Work<'a> {
 
 fn many(count: usize) -> String {
     if count > MANY { format!("more than {MANY}") } else { count.to_string() }
-}
-
-/// When the schedule's runs begin, or what is wrong with it: admission refuses it, but may have been passed by, or be newer.
-fn valid(schedule: &KomputerSchedule) -> Result<Times, String> {
-    let causes = validate::causes(Kind::Schedule, &json!({ "spec": schedule.spec }));
-    if !causes.is_empty() {
-        return Err(validate::message(&causes));
-    }
-    if schedule.spec.agent.is_some() && agent::agent_name(schedule).len() > agent::LONGEST_NAME {
-        return Err(format!(
-            "spec.agentRef.name: Invalid value: {:?}: an agent's name has at most {} characters; set a shorter one",
-            agent::agent_name(schedule),
-            agent::LONGEST_NAME
-        ));
-    }
-    Times::of(&schedule.spec).ok_or_else(|| {
-        "spec.schedule: Invalid value: exactly one of schedule and at must be set; set one and remove the other".into()
-    })
 }

@@ -1,0 +1,25 @@
+use komputer_crds::{
+    v1beta1::KomputerSchedule,
+    validate::{self, Kind},
+};
+use serde_json::json;
+
+use super::{agent, times::Times};
+
+/// When the schedule's runs begin, or what is wrong with it: admission refuses it, but may have been passed by, or be newer.
+pub(super) fn valid(schedule: &KomputerSchedule) -> Result<Times, String> {
+    let causes = validate::causes(Kind::Schedule, &json!({ "spec": schedule.spec }));
+    if !causes.is_empty() {
+        return Err(validate::message(&causes));
+    }
+    if schedule.spec.agent.is_some() && agent::agent_name(schedule).len() > agent::LONGEST_NAME {
+        return Err(format!(
+            "spec.agentRef.name: Invalid value: {:?}: an agent's name has at most {} characters; set a shorter one",
+            agent::agent_name(schedule),
+            agent::LONGEST_NAME
+        ));
+    }
+    Times::of(&schedule.spec).ok_or_else(|| {
+        "spec.schedule: Invalid value: exactly one of schedule and at must be set; set one and remove the other".into()
+    })
+}
