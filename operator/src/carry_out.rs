@@ -20,8 +20,8 @@ use serde_json::json;
 use tokio::sync::watch;
 
 pub use error::CarryOutError;
-use error::{exists, is_conflict};
 pub(crate) use error::{TIMEOUT, is_not_found, words};
+use error::{exists, is_conflict};
 
 use crate::{
     agent_client::AgentClient,

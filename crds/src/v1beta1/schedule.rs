@@ -134,6 +134,16 @@ pub struct ScheduledTask {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10_000))]
     pub max_turns: Option<i32>,
+
+    /// How long a run may take once the agent has begun it, like `30m`; it fails then. No limit where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::duration")]
+    pub deadline: Option<String>,
+
+    /// How often a run is tried again after it has failed, as `retries` of a task says. 0 where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10))]
+    pub retries: Option<i32>,
 }
 
 /// What happens where the run before has not ended.

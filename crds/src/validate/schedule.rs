@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::{
     Cause, agent,
+    duration::check_duration,
     names::{check_model, check_object_name},
     task::check_limit,
     typed::check_type,
@@ -17,6 +18,7 @@ pub(super) fn check(spec: &Value, causes: &mut Vec<Cause>) {
     check_time_zone("spec.timeZone", spec.get("timeZone"), causes);
     check_object_name("spec.agentRef.name", spec.pointer("/agentRef/name"), causes);
     check_model("spec.task.model", spec.pointer("/task/model"), causes);
+    check_duration("spec.task.deadline", spec.pointer("/task/deadline"), causes);
     check_limit("spec.task.maxCostUSD", spec.pointer("/task/maxCostUSD"), causes);
     if let Some(spec) = spec.get("agent") {
         agent::check("spec.agent", spec, causes);

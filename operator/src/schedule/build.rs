@@ -39,6 +39,8 @@ pub(super) fn task(schedule: &KomputerSchedule, name: &str, time: Option<Timesta
         model: wanted.model.clone(),
         max_cost_usd: wanted.max_cost_usd.clone(),
         max_turns: wanted.max_turns,
+        deadline: wanted.deadline.clone(),
+        retries: wanted.retries,
         mode: None,
         cancel: None,
     };
