@@ -4,6 +4,7 @@ mod config;
 mod gateway;
 mod http;
 mod journal;
+mod knowledge;
 mod publisher;
 mod runtime;
 mod secret;

@@ -14,6 +14,7 @@ use crate::{
     config::Config,
     gateway::{Desk, Gateway},
     journal::{Bounds, Journal, JournalError},
+    knowledge::Known,
     publisher::Publisher,
     runtime::claude::Installation,
     server::Server,
@@ -96,14 +97,15 @@ impl Agent {
             gateway_token,
             user_secrets: config.user_secrets,
         };
-        let server = Server::new(queue.clone(), journal.clone(), config.token);
+        let known = Arc::new(Known::open(workspace.knowledge(), workspace.claude().join("skills"))?);
+        let server = Server::new(queue.clone(), journal.clone(), known.clone(), config.token);
         let address = server.start(config.listen, stop.clone()).await?;
         journal.append(None, Body::Lifecycle { state: "ready".into() })?;
         tracing::info!(agent = %config.agent, %address, "ready");
 
         let session = Uuid::new_v5(&Uuid::NAMESPACE_OID, config.uid.as_bytes());
         let (for_worker, stop) = (journal.clone(), stop.clone());
-        let worker = Worker { queue, journal: for_worker, desk, children, installation, session, stop };
+        let worker = Worker { queue, journal: for_worker, desk, children, installation, known, session, stop };
         let publisher = Publisher { journal: journal.clone(), streams, agent: config.agent, uid: config.uid };
         Ok(Self { journal, worker, publisher, workspace })
     }

@@ -61,6 +61,11 @@ impl Workspace {
         self.root.join(".komputer/journal")
     }
 
+    /// What the agent knows.
+    pub(crate) fn knowledge(&self) -> PathBuf {
+        self.root.join(".komputer/knowledge.json")
+    }
+
     /// Accepted tasks.
     pub(crate) fn tasks(&self) -> PathBuf {
         self.root.join(".komputer/tasks")

@@ -7,6 +7,7 @@ pub mod bus;
 mod cursor;
 mod event;
 mod failure;
+pub mod knowledge;
 mod money;
 pub mod task;
 

@@ -1,6 +1,6 @@
 //! Speaks to agents' HTTP servers.
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -8,7 +8,11 @@ use std::{
 use komputer_events::task::PORT;
 use reqwest::{Client, StatusCode};
 
-use crate::plan::{Call, PodAddress};
+use crate::{
+    agent::Source,
+    lessons::Lessons,
+    plan::{Call, PodAddress},
+};
 
 /// An agent that could not be told something. It is told again.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +26,9 @@ pub enum AgentCallError {
         #[source]
         source: reqwest::Error,
     },
+    /// What the agent is to know could not be read.
+    #[error("what the agent is to know could not be read: {0}")]
+    Unread(#[source] Box<kube::Error>),
     /// An answer other than the one expected.
     #[error("the agent at {ip} answered {status} to {what}: {body}")]
     Refused {
@@ -40,8 +47,11 @@ pub enum AgentCallError {
 #[derive(Clone)]
 pub struct AgentClient {
     http: Client,
+    lessons: Lessons,
     /// (pod uid, what was said): a pod that has heard something is not told again.
     heard: Arc<Mutex<HashSet<(String, String)>>>,
+    /// What each pod, by its uid, was taught last.
+    taught: Arc<Mutex<HashMap<String, Vec<Source>>>>,
 }
 
 /// More than any installation has agents; past it everybody may be told once more.
@@ -50,7 +60,7 @@ const HEARD: usize = 100_000;
 impl AgentClient {
     /// # Errors
     /// The TLS library cannot be set up.
-    pub fn new() -> Result<Self, reqwest::Error> {
+    pub fn new(lessons: Lessons) -> Result<Self, reqwest::Error> {
         let http = Client::builder()
             .connect_timeout(Duration::from_secs(2))
             .timeout(Duration::from_secs(10))
@@ -58,7 +68,7 @@ impl AgentClient {
             .no_proxy()
             .tls_certs_only([]) // agents speak plain HTTP, and the operator's image holds no certificates
             .build()?;
-        Ok(Self { http, heard: Arc::default() })
+        Ok(Self { http, lessons, heard: Arc::default(), taught: Arc::default() })
     }
 
     /// Says `call`, unless this pod has heard it.
@@ -66,20 +76,21 @@ impl AgentClient {
     /// # Errors
     /// The agent did not take it; saying it again is safe.
     pub async fn call(&self, call: &Call) -> Result<(), AgentCallError> {
-        let (pod, uid, what) = match call {
-            Call::PutTask { pod, uid, .. } => (pod, uid, "the task"),
-            Call::CancelTask { pod, uid } => (pod, uid, "the cancellation"),
+        let url = |pod: &PodAddress, path: &str| format!("http://{}:{PORT}/v1/{path}", pod.ip);
+        let (pod, uid, what, request) = match call {
+            Call::Teach { pod, sources } => return self.teach(pod, sources).await,
+            Call::PutTask { pod, uid, request } => {
+                (pod, uid, "the task", self.http.put(url(pod, &format!("tasks/{uid}"))).json(request))
+            }
+            Call::CancelTask { pod, uid } => {
+                (pod, uid, "the cancellation", self.http.post(url(pod, &format!("tasks/{uid}/cancel"))))
+            }
         };
         let is_cancellation = matches!(call, Call::CancelTask { .. });
         let said = (pod.uid.clone(), format!("{what} {uid}"));
         if self.heard.lock().unwrap_or_else(PoisonError::into_inner).contains(&said) {
             return Ok(());
         }
-        let url = format!("http://{}:{PORT}/v1/tasks/{uid}", pod.ip);
-        let request = match call {
-            Call::PutTask { request, .. } => self.http.put(url).json(request),
-            Call::CancelTask { .. } => self.http.post(format!("{url}/cancel")),
-        };
         match self.send(pod, what, request).await {
             // What the agent does not know, it does not do.
             Err(AgentCallError::Refused { status: StatusCode::NOT_FOUND, .. }) if is_cancellation => {}
@@ -90,6 +101,23 @@ impl AgentClient {
             heard.clear();
         }
         heard.insert(said);
+        Ok(())
+    }
+
+    /// Hands over the content of `sources`, unless they are what this pod was taught last.
+    async fn teach(&self, pod: &PodAddress, sources: &[Source]) -> Result<(), AgentCallError> {
+        let taught = || self.taught.lock().unwrap_or_else(PoisonError::into_inner);
+        if taught().get(&pod.uid).is_some_and(|taught| taught == sources) {
+            return Ok(());
+        }
+        let knowledge = self.lessons.read(sources).await.map_err(|error| AgentCallError::Unread(Box::new(error)))?;
+        let request = self.http.put(format!("http://{}:{PORT}/v1/knowledge", pod.ip)).json(&knowledge);
+        self.send(pod, "what it is to know", request).await?;
+        let mut taught = taught();
+        if taught.len() >= HEARD {
+            taught.clear();
+        }
+        taught.insert(pod.uid.clone(), sources.to_vec());
         Ok(())
     }
 

@@ -20,8 +20,8 @@ use komputer_crds::{
 use komputer_events::AgentId;
 use komputer_operator::{
     carry_out::Hands,
-    controller::{self, Controller},
-    declared::{Attachments, Declared, DeclaredController, World, attachments_of},
+    controller::{self, Controller, Queue},
+    declared::{Attachment, Attachments, Declared, DeclaredController, World, attachments_of},
     prune::prune,
     schedule::{ScheduleController, is_agent_of},
     watch::{Change, Watched, guarded_cache},
@@ -133,23 +133,41 @@ pub(crate) struct Declarations {
 }
 
 impl Declarations {
-    pub(crate) fn start(client: &Client) -> Self {
+    /// Agents that a memory or a skill teaches are sent to `agents` when it changes.
+    pub(crate) fn start(client: &Client, agents: &Queue<KomputerAgent>) -> Self {
+        let attachments = Arc::<Attachments>::default();
+        let (memorizing, skilled) = (attachments.clone(), attachments.clone());
+        let (of_memories, of_skills) = (agents.clone(), agents.clone());
         Self {
-            attachments: Arc::default(),
+            attachments,
             templates: Wakes::new(),
             cluster_templates: Wakes::new(),
             // Which of them counts depends on all.
             configs: Kept::start_waking(client, prune, |_, wakes| wakes.wake_all()),
             connectors: Kept::start(client, prune),
             // Nobody here reads what may be a mebibyte of it.
-            memories: Kept::start(client, |memory: &mut KomputerMemory| {
-                prune(memory);
-                memory.spec.content.clear();
-            }),
-            skills: Kept::start(client, |skill: &mut KomputerSkill| {
-                prune(skill);
-                skill.spec.content.clear();
-            }),
+            memories: Kept::start_waking(
+                client,
+                |memory: &mut KomputerMemory| {
+                    prune(memory);
+                    memory.spec.content.clear();
+                },
+                move |memory, wakes| {
+                    wakes.wake(ObjectRef::from_obj(memory));
+                    wake_agents(memory, Target::Memory, &memorizing, &of_memories);
+                },
+            ),
+            skills: Kept::start_waking(
+                client,
+                |skill: &mut KomputerSkill| {
+                    prune(skill);
+                    skill.spec.content.clear();
+                },
+                move |skill, wakes| {
+                    wakes.wake(ObjectRef::from_obj(skill));
+                    wake_agents(skill, Target::Skill, &skilled, &of_skills);
+                },
+            ),
             offices: Kept::start(client, prune),
             budgets: Kept::start(client, prune),
             schedules: Kept::start(client, prune),
@@ -175,6 +193,14 @@ impl Declarations {
 
     pub(crate) fn configs(&self) -> Store<KomputerConfig> {
         self.configs.store.clone()
+    }
+
+    pub(crate) fn memories(&self) -> Store<KomputerMemory> {
+        self.memories.store.clone()
+    }
+
+    pub(crate) fn skills(&self) -> Store<KomputerSkill> {
+        self.skills.store.clone()
     }
 
     pub(crate) fn squads(&self) -> Store<KomputerSquad> {
@@ -268,5 +294,13 @@ impl Declarations {
             self.schedules.run_by(schedules, &hands),
         ])
         .await;
+    }
+}
+
+/// Wakes the agents that are taught by an object.
+fn wake_agents<K: Resource>(object: &K, target: Target, attachments: &Attachments, queue: &Queue<KomputerAgent>) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    for agent in attachments.agents(&Attachment { target, namespace, name }) {
+        let _ = queue.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));
     }
 }

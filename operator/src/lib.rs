@@ -14,6 +14,7 @@ pub mod fold;
 pub mod inbox;
 pub mod keys;
 pub mod lease;
+pub mod lessons;
 pub mod migration;
 pub mod plan;
 pub mod prune;

@@ -8,7 +8,7 @@ use k8s_openapi::api::{
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 use komputer_events::task::TaskRequest;
 
-use crate::keys::Sensitive;
+use crate::{agent::Source, keys::Sensitive};
 
 /// A child to be server-side applied. One variant a kind: whatever can be created is listed here.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,13 @@ pub enum Removal {
 /// Something to say to an agent. Saying it again changes nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
+    /// Says what it is to know from its next task on.
+    Teach {
+        /// The agent's pod.
+        pod: PodAddress,
+        /// All of it.
+        sources: Vec<Source>,
+    },
     /// Hands over a task.
     PutTask {
         /// The agent's pod.

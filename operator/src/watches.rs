@@ -49,7 +49,7 @@ impl Watches {
         let (task_queue, tasks_to_look_at) = queue::unbounded();
         let (notices, noticed) = mpsc::unbounded_channel();
         let index = Arc::new(TaskIndex::default());
-        let declarations = Declarations::start(client);
+        let declarations = Declarations::start(client, &agent_queue);
         let agents = watch_agents(client, &agent_queue, &notices, &declarations);
         let caches =
             watch_everything_else(client, arguments, &agents, &agent_queue, &task_queue, &index, &declarations);
@@ -165,6 +165,8 @@ fn watch_everything_else(
                 let _ = agents_of_tasks.unbounded_send(agent.within(&task.namespace().unwrap_or_default()));
             },
         ),
+        memories: declarations.memories(),
+        skills: declarations.skills(),
         pods: cache(Api::<AgentPod>::all(client.clone()), ours(), prune, wake_owner(agent_queue)),
         volumes: cache(
             Api::<PartialObjectMeta<PersistentVolumeClaim>>::all(client.clone()),

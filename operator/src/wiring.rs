@@ -13,6 +13,7 @@ use komputer_operator::{
     declared::World,
     inbox::Inbox,
     lease::{Elector, LeaseConfig},
+    lessons::Lessons,
     migration::Migration,
     recorder::Recorder,
     schedule::ScheduleController,
@@ -103,7 +104,8 @@ async fn lead(
     tokio::spawn(pass_on(bells, rings, watches.notices.clone()));
     let recorder = Recorder::start(client.clone(), &arguments.identity);
     let migration = Migration::new(client.clone(), recorder.clone());
-    let hands = Hands { client, agents: AgentClient::new()?, recorder, leading: leads };
+    let agent_client = AgentClient::new(Lessons::new(client.clone()))?;
+    let hands = Hands { client, agents: agent_client, recorder, leading: leads };
     tokio::join!(
         migration.run(),
         watches.declarations.run(world, watches.caches.cluster_templates, schedule_controller, hands.clone()),

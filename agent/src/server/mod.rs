@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{http, http::Body, journal::Journal, secret, tasks::Queue};
+use crate::{http, http::Body, journal::Journal, knowledge::Known, secret, tasks::Queue};
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
@@ -18,12 +18,13 @@ const CONNECTIONS: usize = 64;
 pub(crate) struct Server {
     queue: Arc<Queue>,
     journal: Arc<Journal>,
+    known: Arc<Known>,
     token: SecretString,
 }
 
 impl Server {
-    pub(crate) fn new(queue: Arc<Queue>, journal: Arc<Journal>, token: SecretString) -> Self {
-        Self { queue, journal, token }
+    pub(crate) fn new(queue: Arc<Queue>, journal: Arc<Journal>, known: Arc<Known>, token: SecretString) -> Self {
+        Self { queue, journal, known, token }
     }
 
     /// Starts serving; gives the address.

@@ -1,16 +1,20 @@
 use hyper::{Method, Request, StatusCode, body::Incoming, header};
 use komputer_events::task::{AgentStatus, TaskRequest};
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{Answer, Server};
 use crate::{
     http::{self, BodyError},
+    knowledge::KnowledgeError,
     tasks::{InvalidUid, QueueError, TaskUid},
 };
 
 /// Bytes of a request.
 const BODY: usize = 1 << 20;
+
+/// Bytes of what an agent is to know.
+const KNOWLEDGE: usize = 16 << 20;
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error)]
@@ -23,14 +27,16 @@ enum Refusal {
     Method(Method),
     #[error(transparent)]
     Uid(#[from] InvalidUid),
-    #[error("the body is not a task: {0}")]
-    Json(#[from] serde_json::Error),
+    #[error("the body is not {what}: {error}")]
+    Json { what: &'static str, error: serde_json::Error },
     #[error("{field} {problem}")]
     Field { field: &'static str, problem: &'static str },
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error(transparent)]
+    Knowledge(#[from] KnowledgeError),
 }
 
 impl Refusal {
@@ -39,14 +45,18 @@ impl Refusal {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotFound(_) | Self::Queue(QueueError::Unknown(_)) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Uid(_) | Self::Json(_) | Self::Field { .. } | Self::Body(BodyError::Broken(_)) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Uid(_)
+            | Self::Json { .. }
+            | Self::Field { .. }
+            | Self::Body(BodyError::Broken(_))
+            | Self::Knowledge(KnowledgeError::Name(_)) => StatusCode::BAD_REQUEST,
             Self::Body(BodyError::TooLong(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
             Self::Queue(QueueError::Conflict(_)) => StatusCode::CONFLICT,
             Self::Queue(QueueError::Full) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Queue(QueueError::Store(_) | QueueError::Journal(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Queue(QueueError::Store(_) | QueueError::Journal(_)) | Self::Knowledge(KnowledgeError::Io { .. }) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 }
@@ -76,19 +86,26 @@ impl Server {
         match (method, &segments[..]) {
             (Method::PUT, ["v1", "tasks", uid]) => self.put_task(uid.parse()?, request.into_body()).await,
             (Method::POST, ["v1", "tasks", uid, "cancel"]) => self.cancel_task(&uid.parse()?),
+            (Method::PUT, ["v1", "knowledge"]) => self.put_knowledge(request.into_body()).await,
             (Method::GET, ["v1", "status"]) => Ok(json_answer(StatusCode::OK, &self.status())),
             (Method::GET, ["metrics"]) => Ok(text_answer(self.metrics())),
-            (method, ["v1", "tasks", _] | ["v1", "tasks", _, "cancel"] | ["v1", "status"] | ["metrics"]) => {
-                Err(Refusal::Method(method))
-            }
+            (
+                method,
+                ["v1", "tasks", _] | ["v1", "tasks", _, "cancel"] | ["v1", "knowledge" | "status"] | ["metrics"],
+            ) => Err(Refusal::Method(method)),
             _ => Err(Refusal::NotFound(path)),
         }
     }
 
     async fn put_task(&self, uid: TaskUid, body: Incoming) -> Result<Answer, Refusal> {
-        let request: TaskRequest = serde_json::from_slice(&http::read(body, BODY).await?)?;
+        let request: TaskRequest = json(body, BODY, "a task").await?;
         check(&request)?;
         self.queue.submit(uid, request)?;
+        Ok(accepted())
+    }
+
+    async fn put_knowledge(&self, body: Incoming) -> Result<Answer, Refusal> {
+        self.known.learn(json(body, KNOWLEDGE, "knowledge").await?)?;
         Ok(accepted())
     }
 
@@ -117,6 +134,10 @@ impl Server {
         ]
         .concat()
     }
+}
+
+async fn json<T: DeserializeOwned>(body: Incoming, limit: usize, what: &'static str) -> Result<T, Refusal> {
+    serde_json::from_slice(&http::read(body, limit).await?).map_err(|error| Refusal::Json { what, error })
 }
 
 /// What the type of a request does not say.

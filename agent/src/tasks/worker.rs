@@ -18,6 +18,7 @@ use crate::{
     children::Children,
     gateway::Desk,
     journal::{Journal, JournalError},
+    knowledge::Known,
     runtime::{
         Turn,
         claude::{Claude, Conversation, End, Installation, Standing, Transcript},
@@ -38,6 +39,7 @@ pub(crate) struct Worker {
     pub(crate) desk: Arc<Desk>,
     pub(crate) children: Arc<Children>,
     pub(crate) installation: Installation,
+    pub(crate) known: Arc<Known>,
     /// Claude's session; every task of the agent is a turn in it.
     pub(crate) session: Uuid,
     /// Suspends the running task.
@@ -172,8 +174,14 @@ impl Worker {
             resuming_session: !matches!(conversation, Conversation::New(_)),
             model: request.model.clone(),
         })?;
-        let system_prompt = request.system_prompt.as_deref();
-        let started = Claude::start(&self.installation, &self.children, conversation, &request.model, system_prompt);
+        let memories = match self.known.lay_out() {
+            Ok(memories) => memories,
+            Err(error) => return Ok(Ending::Failed(FailureReason::RuntimeFailed, error.to_string())),
+        };
+        let prompts = [request.system_prompt.clone(), memories].into_iter().flatten().collect::<Vec<_>>();
+        let system_prompt = (!prompts.is_empty()).then(|| prompts.join("\n\n"));
+        let started =
+            Claude::start(&self.installation, &self.children, conversation, &request.model, system_prompt.as_deref());
         let mut claude = match started {
             Ok(claude) => claude,
             Err(error) => return Ok(Ending::Failed(FailureReason::RuntimeFailed, error.to_string())),

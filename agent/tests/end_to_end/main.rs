@@ -7,6 +7,7 @@
 mod crashes;
 mod harness;
 mod isolation;
+mod knowledge;
 mod redis_outages;
 mod requests;
 mod tasks;

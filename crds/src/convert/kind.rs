@@ -1,4 +1,8 @@
-use super::{Fields, Version, agent, config, connector, field::Field, office, schedule, squad, template};
+use super::{
+    Fields, Version, agent, config, connector,
+    field::{Field, same},
+    office, schedule, squad, template,
+};
 
 /// A kind that has both versions.
 pub(super) struct Kind {
@@ -17,12 +21,14 @@ pub(super) struct Status {
     pub(super) translate: fn(&Fields, &Fields, Version) -> Fields,
 }
 
+const KNOWLEDGE: [Field; 2] = [same(&["content"]), same(&["description"])];
+
 const KINDS: [&Kind; 10] = [
     &agent::KIND,
     &config::KIND,
     &connector::KIND,
-    &Kind { name: "KomputerMemory", spec: None, status: None },
-    &Kind { name: "KomputerSkill", spec: None, status: None },
+    &Kind { name: "KomputerMemory", spec: Some(&KNOWLEDGE), status: None },
+    &Kind { name: "KomputerSkill", spec: Some(&KNOWLEDGE), status: None },
     &office::KIND,
     &schedule::KIND,
     &squad::KIND,

@@ -4,7 +4,7 @@
 //! required fields, status or metadata missing. It fills in no defaults and rejects nothing.
 //!
 //! Each kind has a module with a table of which field of one version is which of the other's, and how each says it.
-//! `KomputerMemory` and `KomputerSkill` are the same in both. Only v1beta1's status is written; v1alpha1's shows what its
+//! Only v1beta1's status is written; v1alpha1's shows what its
 //! clients read, and takes every field along that it does not name.
 //!
 //! What a version cannot say is kept: each field apart that comes out different after conversion there and back, with

@@ -7,5 +7,5 @@ pub(crate) use conditions::conditions;
 pub(crate) use definition::Definition;
 pub(crate) use rules::{
     agent_name, amount, cron, duration, header_name, host_and_port, labels, limit, long_url, model, namespace,
-    object_name, opaque, positive_limit, quantities, quantity, secret_key, template_name, time_zone, url,
+    namespaces, object_name, opaque, positive_limit, quantities, quantity, secret_key, template_name, time_zone, url,
 };

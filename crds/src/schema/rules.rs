@@ -71,6 +71,15 @@ pub(crate) fn namespace(_: &mut SchemaGenerator) -> Schema {
     form(63, "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')", message)
 }
 
+/// Names of namespaces, or `*` for all.
+pub(crate) fn namespaces(_: &mut SchemaGenerator) -> Schema {
+    let message = "must be a namespace's name, of lower-case letters, digits and '-', or * for all; correct it";
+    json_schema!({
+        "type": "array", "maxItems": 256, "x-kubernetes-list-type": "set",
+        "items": form(63, "self == '*' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')", message),
+    })
+}
+
 /// A key of a Secret, from apimachinery's `IsConfigMapKey`.
 pub(crate) fn secret_key(_: &mut SchemaGenerator) -> Schema {
     let message = "must be a key of a Secret, of letters, digits, '-', '_' and '.'; correct it";

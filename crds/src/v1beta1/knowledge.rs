@@ -2,6 +2,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::AttachedStatus;
+use crate::schema;
 
 /// What agents are to remember.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -38,6 +39,11 @@ pub struct KomputerMemorySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4_096))]
     pub description: Option<String>,
+
+    /// Other namespaces whose agents may have it; `*` for all. None where absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::namespaces")]
+    pub shared_with: Vec<String>,
 }
 
 /// How agents are to do something.
@@ -72,4 +78,9 @@ pub struct KomputerSkillSpec {
     /// How to do it, as Markdown without front matter: bytes, at most 1 MiB.
     #[schemars(length(min = 1, max = 1_048_576))]
     pub content: String,
+
+    /// Other namespaces whose agents may have it; `*` for all. None where absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::namespaces")]
+    pub shared_with: Vec<String>,
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     build, instructions,
+    knowledge::Knowledge,
     observe::Observed,
     pod_state::{self, PodState},
     rest::{self, Rest},
@@ -79,6 +80,11 @@ fn settle(observed: &Observed, has_work: bool, work: &mut Work) -> Situation {
                 return Situation::Finished { until };
             }
         }
+    }
+    match &observed.knowledge {
+        Knowledge::Complete(_) => {}
+        Knowledge::Lacks(what) => return Situation::LacksKnowledge(what.clone()),
+        Knowledge::NotShared(what) => return Situation::KnowledgeNotShared(what.clone()),
     }
     match &observed.template {
         None => Situation::WaitsForTemplate(status::template_name(agent).to_owned()),
@@ -190,6 +196,9 @@ fn calls(observed: &Observed, resolved: &Resolved, pod_uid: String, ip: String) 
     let Some((task, _)) = open.min_by_key(|(_, phase)| *phase != TaskPhase::Running) else { return calls };
     let uid = task.uid().unwrap_or_default();
     let request = Box::new(request(observed, resolved, task));
+    if let Knowledge::Complete(sources) = &observed.knowledge {
+        calls.push(Call::Teach { pod: pod.clone(), sources: sources.clone() });
+    }
     calls.push(Call::PutTask { pod: pod.clone(), uid: uid.clone(), request });
     if task.spec.cancel == Some(true) {
         calls.push(Call::CancelTask { pod, uid });

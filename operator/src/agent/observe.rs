@@ -8,8 +8,8 @@ use k8s_openapi::api::{
 use komputer_crds::{
     DEFAULT_TEMPLATE,
     v1beta1::{
-        KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentStatus, KomputerAgentTemplate, KomputerTask,
-        TaskPhase,
+        KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentStatus, KomputerAgentTemplate, KomputerMemory,
+        KomputerSkill, KomputerTask, TaskPhase,
     },
 };
 use komputer_events::AgentId;
@@ -19,7 +19,12 @@ use kube::{
     runtime::reflector::{ObjectRef, Store, store::WriterDropped},
 };
 
-use super::{AgentPod, decide::decide, template::Resolved};
+use super::{
+    AgentPod,
+    decide::decide,
+    knowledge::{self, Knowledge},
+    template::Resolved,
+};
 use crate::{
     controller::Controller, declared::Attachments, fold::AgentSummary, inbox::Inbox, keys::MasterKey, plan::Plan,
     settings::Settings, task::TaskIndex,
@@ -50,6 +55,10 @@ pub struct Caches {
     pub cluster_templates: Store<KomputerAgentClusterTemplate>,
     /// Tasks.
     pub tasks: Store<KomputerTask>,
+    /// Memories, without what is to be remembered.
+    pub memories: Store<KomputerMemory>,
+    /// Skills, without what is to be known.
+    pub skills: Store<KomputerSkill>,
     /// Agents' pods.
     pub pods: Store<AgentPod>,
     /// Agents' workspaces.
@@ -97,6 +106,8 @@ pub struct Observed {
     pub agent: Arc<KomputerAgent>,
     /// Its template, where there is one of that name.
     pub template: Option<Resolved>,
+    /// What it is to know.
+    pub knowledge: Knowledge,
     /// The managers above it, the nearest first; where they go in a circle, the last is there twice.
     pub managers: Vec<String>,
     /// Its pod, or one of its name that another object owns.
@@ -148,6 +159,7 @@ impl Controller for AgentController {
         Observed {
             managers: AgentId::new(&namespace, &name).map(|id| self.attachments.managers(&id)).unwrap_or_default(),
             template: self.template(&agent, &namespace),
+            knowledge: knowledge::of(&agent, &self.caches),
             pod: self.caches.pods.get(&ObjectRef::new(&name).within(&namespace)),
             volume: self.caches.volumes.get(&ObjectRef::new(&name).within(&namespace)),
             namespace_is_prepared: self.caches.namespace_is_prepared(&namespace),

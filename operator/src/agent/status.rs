@@ -20,6 +20,8 @@ use crate::{
 pub(super) enum Situation {
     Invalid(String),
     ManagesItself(String),
+    LacksKnowledge(String),
+    KnowledgeNotShared(String),
     WaitsForTemplate(String),
     WaitsForKey { namespace: String, secret: NamespacedSecretKeyRef },
     KeyNotGranted(NamespacedSecretKeyRef),
@@ -37,8 +39,11 @@ pub(super) enum Situation {
 impl Situation {
     fn phase(&self) -> AgentPhase {
         match self {
-            Self::Invalid(_) | Self::ManagesItself(_) | Self::KeyNotGranted(_) => AgentPhase::Failed,
+            Self::Invalid(_) | Self::ManagesItself(_) | Self::KeyNotGranted(_) | Self::KnowledgeNotShared(_) => {
+                AgentPhase::Failed
+            }
             Self::WaitsForTemplate(_)
+            | Self::LacksKnowledge(_)
             | Self::WaitsForKey { .. }
             | Self::WaitsForSecret(_)
             | Self::WaitsForName { .. } => AgentPhase::Pending,
@@ -58,6 +63,8 @@ impl Situation {
         match self {
             Self::Invalid(causes) => row(Progress::Stalled, "InvalidSpec", causes.clone()),
             Self::ManagesItself(cause) => row(Progress::Stalled, "ReferenceCycle", cause.clone()),
+            Self::LacksKnowledge(what) => dependency(what.clone()),
+            Self::KnowledgeNotShared(what) => row(Progress::Stalled, "ReferenceNotGranted", what.clone()),
             Self::WaitsForTemplate(name) => dependency(format!(
                 "There is no KomputerAgentTemplate {name} in namespace {} and no KomputerAgentClusterTemplate {name}; \
                  create one or change spec.templateRef.name",

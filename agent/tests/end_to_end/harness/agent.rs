@@ -137,6 +137,11 @@ impl Agent {
         assert_eq!((status, body), (StatusCode::ACCEPTED, json!({})));
     }
 
+    /// Says what it is to know.
+    pub async fn teach(&self, knowledge: Value) -> StatusCode {
+        self.request(Method::PUT, "/v1/knowledge").json(&knowledge).send().await.unwrap().status()
+    }
+
     pub async fn cancel(&self, uid: &str) -> StatusCode {
         self.request(Method::POST, &format!("/v1/tasks/{uid}/cancel")).send().await.unwrap().status()
     }

@@ -11,7 +11,7 @@ use kube::{Resource, core::PartialObjectMeta};
 
 use super::*;
 use crate::{
-    agent::{AgentPod, agent_pod::AgentPodStatus},
+    agent::{AgentPod, Lesson, Source, agent_pod::AgentPodStatus},
     fold::AgentSummary,
     keys::{MasterKey, Sensitive},
     settings::Settings,
@@ -25,6 +25,7 @@ fn world() -> Observed {
     Observed {
         agent: Arc::new(agent),
         template: Some(Resolved { template: Template::default(), key: ModelKey::Copied(Sensitive::new("k")) }),
+        knowledge: Knowledge::Complete(vec![]),
         managers: vec![],
         pod: None,
         volume: None,
@@ -171,6 +172,34 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
+fn an_agent_is_taught_before_its_task_and_waits_for_what_is_missing() {
+    let mut observed = awake();
+    let source = |generation| Source {
+        lesson: Lesson::Skill,
+        namespace: "team".into(),
+        name: "review".into(),
+        uid: "s1".into(),
+        generation,
+    };
+    observed.knowledge = Knowledge::Complete(vec![source(1)]);
+    assert_eq!(decide(&observed).calls, [], "there is nothing to use it for");
+    observed.tasks = vec![task("a", TaskPhase::Pending)];
+    let taught = |observed: &Observed| match &decide(observed).calls[..] {
+        [Call::Teach { sources, .. }, Call::PutTask { .. }] => sources.clone(),
+        calls => panic!("{calls:?}"),
+    };
+    assert_eq!(taught(&observed), [source(1)]);
+    observed.knowledge = Knowledge::Complete(vec![source(2)]);
+    assert_eq!(taught(&observed), [source(2)]);
+
+    observed.knowledge = Knowledge::Lacks("spec.skills[0]: there is no KomputerSkill review".into());
+    let plan = decide(&observed);
+    assert_eq!((standing(&plan).1.as_str(), &plan.calls[..], &plan.remove[..]), ("DependencyNotReady", &[][..], &[][..]));
+    observed.knowledge = Knowledge::NotShared("spec.skills[0]: KomputerSkill other/review is not shared".into());
+    assert_eq!(standing(&decide(&observed)).1, "ReferenceNotGranted");
+}
+
+#[test]
 fn an_agent_above_itself_is_stalled_and_one_below_a_circle_is_not() {
     let above = |names: &[&str]| names.iter().map(ToString::to_string).collect();
     let mut observed = Observed { managers: above(&["bob", "eve", "ada"]), ..world() };
@@ -208,7 +237,7 @@ fn tasks_are_handed_over_one_at_a_time_and_the_running_one_first() {
     observed.tasks =
         vec![task("a", TaskPhase::Succeeded), task("b", TaskPhase::Pending), task("c", TaskPhase::Running)];
     let plan = decide(&observed);
-    let [Call::PutTask { pod, uid, request }] = &plan.calls[..] else { panic!("{:?}", plan.calls) };
+    let [Call::Teach { .. }, Call::PutTask { pod, uid, request }] = &plan.calls[..] else { panic!("{:?}", plan.calls) };
     assert_eq!((uid.as_str(), pod.ip.as_str(), pod.uid.as_str()), ("c-uid", "10.0.0.9", "p1"));
     assert_eq!((request.instructions.as_str(), request.model.as_str()), ("do c", DEFAULT_MODEL));
     assert_eq!(request.max_cost_usd.map(|cost| cost.to_string()).as_deref(), Some("0.5000"));
@@ -222,7 +251,7 @@ fn a_cancelled_task_is_told_to_the_agent_or_never_begun() {
     Arc::make_mut(&mut running.0).spec.cancel = Some(true);
     observed.tasks = vec![running];
     assert!(
-        matches!(&decide(&observed).calls[..], [Call::PutTask { .. }, Call::CancelTask { uid, .. }] if uid == "a-uid")
+        matches!(&decide(&observed).calls[..], [Call::Teach { .. }, Call::PutTask { .. }, Call::CancelTask { uid, .. }] if uid == "a-uid")
     );
 
     let mut pending = task("b", TaskPhase::Pending);
@@ -238,10 +267,10 @@ fn a_running_task_whose_object_was_deleted_is_cancelled() {
     observed.summary.last_task = Some(running.clone());
     observed.tasks = vec![task("b", TaskPhase::Pending)];
     assert!(
-        matches!(&decide(&observed).calls[..], [Call::CancelTask { uid, .. }, Call::PutTask { .. }] if uid == "a-uid")
+        matches!(&decide(&observed).calls[..], [Call::CancelTask { uid, .. }, Call::Teach { .. }, Call::PutTask { .. }] if uid == "a-uid")
     );
     observed.tasks.push(task("a", TaskPhase::Running));
-    assert!(matches!(&decide(&observed).calls[..], [Call::PutTask { uid, .. }] if uid == "a-uid"), "it is wanted");
+    assert!(matches!(&decide(&observed).calls[..], [Call::Teach { .. }, Call::PutTask { uid, .. }] if uid == "a-uid"), "it is wanted");
     observed.tasks.clear();
     observed.summary.last_task = Some(crate::fold::LastTaskSummary { phase: "Cancelled".into(), ..running });
     assert_eq!(decide(&observed).calls, []);
