@@ -5,6 +5,7 @@ use komputer_crds::v1beta1::{KomputerAgent, KomputerSchedule, KomputerScheduleSt
 use komputer_operator::{
     agent_client::AgentClient,
     carry_out::{CarryOutError, Hands},
+    lessons::Lessons,
     plan::{Child, Exactly, Plan, Removal},
     recorder::Recorder,
 };
@@ -45,7 +46,12 @@ impl World {
         let client = cluster.client().await.unwrap();
         let (leading, leads) = tokio::sync::watch::channel(true);
         let recorder = Recorder::start(client.clone(), "test");
-        let hands = Hands { client: client.clone(), agents: AgentClient::new().unwrap(), recorder, leading: leads };
+        let hands = Hands {
+            client: client.clone(),
+            agents: AgentClient::new(Lessons::new(client.clone())).unwrap(),
+            recorder,
+            leading: leads,
+        };
         let spec = json!({ "schedule": "0 9 * * *", "task": { "instructions": "i" }, "agentRef": { "name": "ada" } });
         let schedules = Api::<KomputerSchedule>::namespaced(client.clone(), NAMESPACE);
         let schedule = object("KomputerSchedule", "s", &spec);

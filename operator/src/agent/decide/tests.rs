@@ -194,7 +194,10 @@ fn an_agent_is_taught_before_its_task_and_waits_for_what_is_missing() {
 
     observed.knowledge = Knowledge::Lacks("spec.skills[0]: there is no KomputerSkill review".into());
     let plan = decide(&observed);
-    assert_eq!((standing(&plan).1.as_str(), &plan.calls[..], &plan.remove[..]), ("DependencyNotReady", &[][..], &[][..]));
+    assert_eq!(
+        (standing(&plan).1.as_str(), &plan.calls[..], &plan.remove[..]),
+        ("DependencyNotReady", &[][..], &[][..])
+    );
     observed.knowledge = Knowledge::NotShared("spec.skills[0]: KomputerSkill other/review is not shared".into());
     assert_eq!(standing(&decide(&observed)).1, "ReferenceNotGranted");
 }
@@ -270,7 +273,10 @@ fn a_running_task_whose_object_was_deleted_is_cancelled() {
         matches!(&decide(&observed).calls[..], [Call::CancelTask { uid, .. }, Call::Teach { .. }, Call::PutTask { .. }] if uid == "a-uid")
     );
     observed.tasks.push(task("a", TaskPhase::Running));
-    assert!(matches!(&decide(&observed).calls[..], [Call::Teach { .. }, Call::PutTask { uid, .. }] if uid == "a-uid"), "it is wanted");
+    assert!(
+        matches!(&decide(&observed).calls[..], [Call::Teach { .. }, Call::PutTask { uid, .. }] if uid == "a-uid"),
+        "it is wanted"
+    );
     observed.tasks.clear();
     observed.summary.last_task = Some(crate::fold::LastTaskSummary { phase: "Cancelled".into(), ..running });
     assert_eq!(decide(&observed).calls, []);
