@@ -53,11 +53,20 @@ impl Mistake {
                 let causes = status.details.iter().flat_map(|details| &details.causes);
                 let mut told: Vec<_> = causes.map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
                 told.sort_unstable();
-                Err(if told.is_empty() { vec![status.message.clone()] } else { told })
+                Err(if told.is_empty() { in_order(&status.message) } else { told })
             }
             Err(error) => panic!("{}: {error}", self.name()),
         }
     }
+}
+
+/// A message of several lines says its first one first, and the apiserver the others in any order.
+fn in_order(message: &str) -> Vec<String> {
+    let mut lines: Vec<_> = message.lines().map(str::to_owned).collect();
+    if let Some(others) = lines.get_mut(1..) {
+        others.sort_unstable();
+    }
+    lines
 }
 
 #[test]
