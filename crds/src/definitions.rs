@@ -90,7 +90,7 @@ fn finish(mut definition: CustomResourceDefinition) -> Result<CustomResourceDefi
         clean(&mut value);
         without_defaults_in_lists(&mut value, false);
         default_status(&mut value);
-        point_at_name(&mut value);
+        mention_name(&mut value);
         *schema = serde_json::from_value(value)?;
     }
     Ok(definition)
@@ -127,13 +127,10 @@ fn without_defaults_in_lists(schema: &mut Value, in_list: bool) {
     }
 }
 
-/// A rule about the name is reported at the name, which the apiserver allows where the schema mentions it.
-fn point_at_name(schema: &mut Value) {
-    let rules = schema["x-kubernetes-validations"].as_array_mut().into_iter().flatten();
-    let about_name =
-        rules.filter(|rule| rule["rule"].as_str().is_some_and(|rule| rule.starts_with("self.metadata.name.")));
-    let found = about_name.map(|rule| rule["fieldPath"] = ".metadata.name".into()).count();
-    if found > 0 {
+/// A rule may point at the name where the schema mentions it.
+fn mention_name(schema: &mut Value) {
+    let mut rules = schema["x-kubernetes-validations"].as_array().into_iter().flatten();
+    if rules.any(|rule| rule["fieldPath"] == ".metadata.name") {
         // Of metadata a schema may say nothing else, not even what it is.
         schema["properties"]["metadata"] = json!({ "type": "object", "properties": { "name": { "type": "string" } } });
     }

@@ -11,6 +11,8 @@ use k8s_openapi::{
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use crate::name_limit::NameLimit;
+
 /// The schema of every kind and version, by the path that kubeconform and the CRDs catalog have it at:
 /// `<group>/<kind>_<version>.json`, the kind in lower case.
 ///
@@ -63,7 +65,7 @@ fn metadata(longest_name: Option<u64>) -> Value {
 /// What the kind's rule about names allows, where it is about their length alone.
 fn longest_name(schema: &Value) -> Option<u64> {
     let rules = schema["x-kubernetes-validations"].as_array()?;
-    rules.iter().find_map(|rule| rule["rule"].as_str()?.strip_prefix("self.metadata.name.size() <= ")?.parse().ok())
+    rules.iter().find_map(|rule| NameLimit::characters_of(rule["rule"].as_str()?))
 }
 
 /// Makes a schema, and all below it, say what the apiserver says.

@@ -7,6 +7,7 @@ pub mod convert;
 mod definitions;
 mod deprecated;
 mod json_schema;
+mod name_limit;
 pub mod object_references;
 pub mod recurrence;
 pub mod reference;

@@ -59,7 +59,7 @@ impl<'a> Rules<'a> {
             () if compared && of_parent(|name| vec![format!("has(oldSelf.{name})")]) => Mutability::OnceSet,
             // What is required cannot be left out either.
             () if compared => Mutability::Immutable,
-            () if self.all().any(|rule| rule.rule.contains("oldSelf")) => Mutability::Restricted,
+            () if self.all().any(is_of_changes) => Mutability::Restricted,
             () => Mutability::Free,
         }
     }
@@ -82,6 +82,11 @@ pub(super) fn messages_of_whole(schema: &JSONSchemaProps) -> impl Iterator<Item 
 /// The messages of rules about an object's name.
 pub(super) fn messages_of_name(schema: &JSONSchemaProps) -> impl Iterator<Item = &str> {
     all(schema).filter(|rule| field_of(rule) == Some("metadata.name")).filter_map(|rule| rule.message.as_deref())
+}
+
+/// Whether a rule is about changes alone. One that is asked at creation too lets old objects be.
+fn is_of_changes(rule: &ValidationRule) -> bool {
+    rule.rule.contains("oldSelf") && rule.optional_old_self != Some(true)
 }
 
 fn all(schema: &JSONSchemaProps) -> impl Iterator<Item = &ValidationRule> {
@@ -119,6 +124,14 @@ mod tests {
         assert_eq!(mutability("self == oldSelf", "!has(oldSelf.a) || has(self.a)"), Mutability::OnceSet);
         assert_eq!(mutability("", "!has(oldSelf.a) || (has(self.a) && self.a == oldSelf.a)"), Mutability::OnceSet);
         assert_eq!(mutability("self >= oldSelf", ""), Mutability::Restricted);
+    }
+
+    #[test]
+    fn a_rule_that_lets_old_objects_be_says_nothing_of_changes() {
+        let rule = json!([{ "rule": "oldSelf.hasValue() || self != ''", "optionalOldSelf": true }]);
+        let field = serde_json::from_value(json!({ "x-kubernetes-validations": rule })).unwrap();
+        let parent = serde_json::from_value(json!({})).unwrap();
+        assert_eq!(Rules::of("a", &field, &parent).mutability(), Mutability::Free);
     }
 
     #[test]

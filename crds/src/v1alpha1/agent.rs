@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{KomputerAgentStatus, schema::references};
-use crate::{DEFAULT_MODEL, DEFAULT_TEMPLATE, schema};
+use crate::{DEFAULT_MODEL, DEFAULT_TEMPLATE, name_limit::NameLimit, schema};
 
 /// What an agent is and does.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -23,13 +23,8 @@ use crate::{DEFAULT_MODEL, DEFAULT_TEMPLATE, schema};
     derive = "Default",
     deprecated = "komputer.komputer.ai/v1alpha1 KomputerAgent is deprecated; use komputer.komputer.ai/v1beta1 KomputerAgent",
     doc = "A Claude agent: a pod and its workspace while awake, the workspace alone while asleep.",
-    validation = Rule::new("self.metadata.name.size() <= 54")
-        .message("metadata.name must be at most 54 characters, because the agent's pod and tasks are named after it; choose a shorter name")
-        .reason(Reason::FieldValueInvalid),
-    validation = Rule::new("!has(self.spec.officeManager) || self.spec.officeManager != self.metadata.name")
-        .field_path(".spec.officeManager")
-        .message("must be another agent, because none manages itself; name its manager, or remove officeManager")
-        .reason(Reason::FieldValueInvalid),
+    validation = NameLimit::AGENT.rule(),
+    validation = schema::another_manager("officeManager", "officeManager"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Task", type_ = "string", json_path = ".status.taskStatus"),
     printcolumn(name = "Cost", type_ = "string", json_path = ".status.totalCostUSD"),

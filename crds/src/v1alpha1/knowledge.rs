@@ -2,6 +2,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::AttachedStatus;
+use crate::name_limit::NameLimit;
 
 /// What agents are to remember.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -51,9 +52,7 @@ pub struct KomputerMemorySpec {
     derive = "Default",
     deprecated = "komputer.komputer.ai/v1alpha1 KomputerSkill is deprecated; use komputer.komputer.ai/v1beta1 KomputerSkill",
     doc = "A skill of Claude Code.",
-    validation = Rule::new("self.metadata.name.size() <= 63")
-        .message("metadata.name must be at most 63 characters, because it names a directory of the agent; choose a shorter name")
-        .reason(Reason::FieldValueInvalid),
+    validation = NameLimit::SKILL.rule(),
     printcolumn(name = "Description", type_ = "string", json_path = ".spec.description"),
     printcolumn(name = "Agents", type_ = "integer", json_path = ".status.attachedAgents"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Lifecycle, Role, schema::references};
-use crate::schema;
+use crate::{name_limit::NameLimit, schema};
 
 /// When which agent does what.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -25,9 +25,7 @@ use crate::schema;
     derive = "Default",
     deprecated = "komputer.komputer.ai/v1alpha1 KomputerSchedule is deprecated; use komputer.komputer.ai/v1beta1 KomputerSchedule",
     doc = "Makes an agent do something at each time of a cron expression.",
-    validation = Rule::new("self.metadata.name.size() <= 52")
-        .message("metadata.name must be at most 52 characters, because tasks are named after it; choose a shorter name")
-        .reason(Reason::FieldValueInvalid),
+    validation = NameLimit::SCHEDULE.rule(),
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Agent", type_ = "string", json_path = ".status.agentName"),

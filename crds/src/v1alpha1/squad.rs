@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::KomputerAgentSpec;
+use crate::name_limit::NameLimit;
 
 /// Which agents work side by side.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -24,9 +25,7 @@ use super::KomputerAgentSpec;
     derive = "Default",
     deprecated = "komputer.komputer.ai/v1alpha1 KomputerSquad is deprecated; use komputer.komputer.ai/v1beta1 KomputerSquad",
     doc = "Agents that share one pod and see each other's workspaces.",
-    validation = Rule::new("self.metadata.name.size() <= 54")
-        .message("metadata.name must be at most 54 characters, because the squad's pod is named after it; choose a shorter name")
-        .reason(Reason::FieldValueInvalid),
+    validation = NameLimit::SQUAD.rule(),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AgentRef, NamespacedRef, PodTemplate, SecretRef, Storage, TemplateRef, Tokens};
-use crate::schema;
+use crate::{name_limit::NameLimit, schema};
 
 /// What an agent is and does.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -21,13 +21,8 @@ use crate::schema;
     derive = "PartialEq",
     derive = "Default",
     doc = "A Claude agent: a pod and its workspace while awake, the workspace alone while asleep.",
-    validation = Rule::new("self.metadata.name.size() <= 54")
-        .message("metadata.name must be at most 54 characters, because the agent's pod and tasks are named after it; choose a shorter name")
-        .reason(Reason::FieldValueInvalid),
-    validation = Rule::new("!has(self.spec.managerRef) || self.spec.managerRef.name != self.metadata.name")
-        .field_path(".spec.managerRef.name")
-        .message("must be another agent, because none manages itself; name its manager, or remove managerRef")
-        .reason(Reason::FieldValueInvalid),
+    validation = NameLimit::AGENT.rule(),
+    validation = schema::another_manager("managerRef", "managerRef.name"),
     selectable = ".spec.model",
     selectable = ".spec.managerRef.name",
     selectable = ".spec.templateRef.name",

@@ -2,7 +2,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use super::AttachedStatus;
-use crate::schema;
+use crate::{name_limit::NameLimit, schema};
 
 /// What agents are to remember.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -60,9 +60,7 @@ pub struct KomputerMemorySpec {
     status = "AttachedStatus",
     derive = "PartialEq",
     doc = "A skill of Claude Code: read by an agent when its description fits what is to be done.",
-    validation = Rule::new("self.metadata.name.size() <= 63")
-        .message("metadata.name must be at most 63 characters, because it names a directory of the agent; choose a shorter name")
-        .reason(Reason::FieldValueInvalid),
+    validation = NameLimit::SKILL.rule(),
     printcolumn(name = "Description", type_ = "string", json_path = ".spec.description"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Agents", type_ = "integer", json_path = ".status.attachedAgents"),

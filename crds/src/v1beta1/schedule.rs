@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AgentRef, KomputerAgentSpec, TaskPhase};
-use crate::schema;
+use crate::{name_limit::NameLimit, schema};
 
 /// When which agent does what.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -21,12 +21,12 @@ use crate::schema;
     derive = "PartialEq",
     derive = "Default",
     doc = "Makes a KomputerTask at each time of a cron expression, as CronJob makes Jobs; and at once where its annotation komputer.komputer.ai/trigger gets another value.",
-    validation = Rule::new("self.metadata.name.size() <= 52")
-        .message("metadata.name must be at most 52 characters, because tasks are named after it; choose a shorter name")
-        .reason(Reason::FieldValueInvalid),
-    validation = Rule::new("self.metadata.name.size() <= 48 || !has(self.spec.agent) || has(self.spec.agentRef)")
+    validation = NameLimit::SCHEDULE.rule(),
+    validation = Rule::new("self.metadata.name.size() <= 48 || !has(self.spec.agent) || has(self.spec.agentRef) || oldSelf.optMap(old, has(old.spec.agent) && !has(old.spec.agentRef)).orValue(false)")
         .message("metadata.name must be at most 48 characters where the agent is named after it; choose a shorter name, or set spec.agentRef.name")
-        .reason(Reason::FieldValueInvalid),
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".metadata.name")
+        .optional_old_self(true),
     selectable = ".spec.agentRef.name",
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),

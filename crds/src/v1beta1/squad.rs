@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::KomputerAgentSpec;
-use crate::schema;
+use crate::{name_limit::NameLimit, schema};
 
 /// Which agents work side by side.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -21,9 +21,7 @@ use crate::schema;
     derive = "PartialEq",
     derive = "Default",
     doc = "Agents that share one pod and see each other's workspaces.",
-    validation = Rule::new("self.metadata.name.size() <= 54")
-        .message("metadata.name must be at most 54 characters, because the squad's pod is named after it; choose a shorter name")
-        .reason(Reason::FieldValueInvalid),
+    validation = NameLimit::SQUAD.rule(),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Members", type_ = "string", json_path = ".spec.members[*].name"),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AgentRef, Tokens};
-use crate::schema;
+use crate::{name_limit::NameLimit, schema};
 
 /// One unit of work for an agent. Immutable, except that it can be cancelled.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -20,9 +20,7 @@ use crate::schema;
     status = "KomputerTaskStatus",
     derive = "PartialEq",
     doc = "One unit of work for an agent: what to do, within which limits, and what came of it.",
-    validation = Rule::new("self.metadata.name.size() <= 63")
-        .message("metadata.name must be at most 63 characters; choose a shorter name")
-        .reason(Reason::FieldValueInvalid),
+    validation = NameLimit::TASK.rule(),
     selectable = ".spec.agentRef.name",
     selectable = ".status.phase",
     printcolumn(name = "Agent", type_ = "string", json_path = ".spec.agentRef.name"),

@@ -28,7 +28,10 @@ pub use circle::{circle, managers};
 pub use kind::Kind;
 use serde_json::Value;
 
-use crate::v1beta1::{KomputerMemorySpec, KomputerSkillSpec};
+use crate::{
+    name_limit::NameLimit,
+    v1beta1::{KomputerMemorySpec, KomputerSkillSpec},
+};
 
 /// All that is wrong with a v1beta1 object.
 pub fn causes(kind: Kind, object: &Value) -> Vec<Cause> {
@@ -48,6 +51,14 @@ pub fn causes(kind: Kind, object: &Value) -> Vec<Cause> {
         Kind::Template | Kind::ClusterTemplate => template::check(spec, &mut causes),
     }
     causes
+}
+
+/// What is wrong with the name of an object that is there, from before the rule about it. Admission lets such an object be,
+/// and the reconciler makes nothing of it.
+pub fn cause_of_name(kind: Kind, name: &str) -> Option<Cause> {
+    let limit = NameLimit::of(kind).filter(|limit| !limit.allows(name))?;
+    let message = format!("{}; create it again by a shorter name, and delete this one", limit.text());
+    Some(Cause::invalid("metadata.name", &name.into(), message))
 }
 
 /// All that a change makes wrong: what was wrong before and has not been touched may stay, so that an object from before

@@ -8,7 +8,7 @@ use std::{
 use komputer_crds::GROUP;
 use komputer_tests::cluster::LightCluster;
 use serde::Deserialize as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The cluster that the tests of this process share; it ends with the last of them.
 pub fn cluster() -> Arc<LightCluster> {
@@ -42,6 +42,29 @@ pub fn quietly(cluster: &LightCluster, arguments: &[&str], input: &str) -> Strin
 /// What users install.
 pub fn installed() -> String {
     repository("kustomize/base/crds").display().to_string()
+}
+
+/// The definitions under another group, where they live beside the real ones and nothing converts their objects.
+pub fn definitions_of(group: &str) -> Vec<Value> {
+    let definitions = komputer_crds::definitions().unwrap().into_iter();
+    let of_group = definitions.map(|definition| {
+        let mut definition = serde_json::to_value(definition).unwrap();
+        let plural = definition["spec"]["names"]["plural"].as_str().unwrap();
+        definition["metadata"] = json!({ "name": format!("{plural}.{group}") });
+        let spec = definition["spec"].as_object_mut().unwrap();
+        spec.remove("conversion");
+        spec.insert("group".into(), group.into());
+        let names = spec["names"].as_object_mut().unwrap();
+        names.remove("shortNames");
+        names.remove("categories");
+        definition
+    });
+    of_group.collect()
+}
+
+/// Several objects as one manifest.
+pub fn list(objects: &[Value]) -> String {
+    json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string()
 }
 
 /// A file of the repository.

@@ -9,7 +9,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use crate::cluster::{cluster, manifests, quietly, repository};
+use crate::cluster::{cluster, definitions_of, list, manifests, quietly, repository};
 
 /// Definitions without CEL rules are served under this group, those with them under the other; neither is converted.
 const BY_SCHEMA: &str = "schema.example.com";
@@ -63,23 +63,12 @@ fn the_commands_of_the_readme_work_as_they_stand_there() {
 
 type Verdict = Result<(), String>;
 
-/// The definitions under another group, so that they live beside the real ones.
 fn definitions(group: &str) -> String {
-    let mut items = serde_json::to_value(komputer_crds::definitions().unwrap()).unwrap();
-    for definition in items.as_array_mut().unwrap() {
-        let plural = definition["spec"]["names"]["plural"].as_str().unwrap();
-        definition["metadata"] = json!({ "name": format!("{plural}.{group}") });
-        let spec = definition["spec"].as_object_mut().unwrap();
-        spec.remove("conversion");
-        spec.insert("group".into(), group.into());
-        let names = spec["names"].as_object_mut().unwrap();
-        names.remove("shortNames");
-        names.remove("categories");
-        if group == BY_SCHEMA {
-            without_rules(definition);
-        }
+    let mut definitions = definitions_of(group);
+    if group == BY_SCHEMA {
+        definitions.iter_mut().for_each(without_rules);
     }
-    json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string()
+    list(&definitions)
 }
 
 fn without_rules(value: &mut Value) {

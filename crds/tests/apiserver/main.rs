@@ -8,3 +8,4 @@ mod immutability;
 mod install;
 mod json_schemas;
 mod queries;
+mod ratcheting;

@@ -53,9 +53,9 @@ impl Node<'_> {
         self.schema["x-kubernetes-validations"].as_array().into_iter().flatten()
     }
 
-    /// Its CEL rules that compare with what was there before.
+    /// Its CEL rules that restrict changes. One that is asked at creation too lets what was there before be.
     pub fn transition_rules(&self) -> impl Iterator<Item = &Value> {
-        self.rules().filter(|rule| text(&rule["rule"]).contains("oldSelf"))
+        self.rules().filter(|rule| text(&rule["rule"]).contains("oldSelf") && rule["optionalOldSelf"] != true)
     }
 }
 

@@ -1,7 +1,7 @@
 //! V: what is refused.
 use serde_json::{Value, json};
 
-use crate::definition::{Node, broken_field, broken_rule, check_nodes, text};
+use crate::definition::{Node, Place, broken, broken_field, broken_rule, check_nodes, text};
 
 /// The apiserver estimates what a CEL rule may cost from the bounds of what it reads, and etcd stores what is unbounded.
 /// The statuses of versions that are only converted to are bounded where they are stored.
@@ -45,6 +45,25 @@ fn v4_every_rule_has_a_message_a_reason_and_a_place() {
         broken_rule(json!({ "rule": "self.instructions != ''", "message": "m", "reason": "FieldValueInvalid" })),
     ];
     check_nodes("V4", breach, broken);
+}
+
+/// The apiserver asks a rule again where anything of what it is about has changed, and of a whole object something always
+/// has: its resourceVersion, a label, its status. What an object from before the rule holds must not keep it from that.
+#[test]
+fn v8_rules_of_whole_objects_let_old_ones_be() {
+    let breach = |node: &Node| {
+        let unfair = node.rules().find(|rule| node.place == Place::Root && rule["optionalOldSelf"] != true)?;
+        Some(format!(
+            "{} would refuse every change of an old object; ask for oldSelf with optionalOldSelf",
+            unfair["rule"]
+        ))
+    };
+    let strict = broken(|definition| {
+        let rule =
+            json!([{ "rule": "self.metadata.name.size() <= 10", "message": "m", "reason": "FieldValueInvalid" }]);
+        definition.field_mut("")["x-kubernetes-validations"] = rule;
+    });
+    check_nodes("V8", breach, [strict]);
 }
 
 fn rule_breach(node: &Node, rule: &Value) -> Option<String> {

@@ -55,6 +55,9 @@ fn settle(observed: &Observed, has_work: bool, work: &mut Work) -> Situation {
     if let Some(situation) = foreign_child(observed) {
         return situation;
     }
+    if let Some(cause) = validate::cause_of_name(Kind::Agent, &agent.name_any()) {
+        return Situation::Invalid(cause.to_string()); // its tasks could not be named after it
+    }
     if let Some(causes) = invalid(observed) {
         return Situation::Invalid(causes); // what runs goes on; nothing is made from what admission would refuse
     }

@@ -1,16 +1,21 @@
 //! `spec.instructions` becomes a task, once for each change.
 use std::collections::BTreeMap;
 
-use komputer_crds::v1beta1::{AgentRef, InstructionsStatus, KomputerAgent, KomputerTask, KomputerTaskSpec};
+use komputer_crds::{
+    v1beta1::{AgentRef, InstructionsStatus, KomputerAgent, KomputerTask, KomputerTaskSpec},
+    validate::{Kind, cause_of_name},
+};
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
 use super::build::child_of;
 
-/// The task that the agent's instructions have become or, where they are new, are to become.
+/// The task that the agent's instructions have become or, where they are new, are to become; none where the agent's name
+/// is too long for one.
 pub(super) fn status(agent: &KomputerAgent) -> Option<InstructionsStatus> {
     let before = agent.status.as_ref().and_then(|status| status.instructions.as_ref());
-    let Some(instructions) = &agent.spec.instructions else { return before.cloned() };
+    let is_named_well = cause_of_name(Kind::Agent, &agent.name_any()).is_none();
+    let Some(instructions) = agent.spec.instructions.as_ref().filter(|_| is_named_well) else { return before.cloned() };
     let hash = hash(instructions);
     match before {
         Some(before) if before.hash == hash => Some(before.clone()),

@@ -122,9 +122,10 @@ pub(super) fn decide<K: Declared>(observed: &Observed<K>) -> Plan<K::Status> {
     show(Plan::nothing(), written, wanted, only_figures, observed.now)
 }
 
-/// What is wrong with the spec: admission refuses it, but may have been passed by, or be newer.
+/// What is wrong with the name and the spec: admission refuses it, but may have been passed by, or be newer.
 fn invalid<K: Declared>(object: &K) -> Option<String> {
-    let causes = validate::causes(K::KIND, &json!({ "spec": object.spec() }));
+    let mut causes = validate::causes(K::KIND, &json!({ "spec": object.spec() }));
+    causes.extend(validate::cause_of_name(K::KIND, &object.name_any()));
     (!causes.is_empty()).then(|| validate::message(&causes))
 }
 

@@ -2,13 +2,15 @@ use komputer_crds::{
     v1beta1::KomputerSchedule,
     validate::{self, Kind},
 };
+use kube::ResourceExt;
 use serde_json::json;
 
 use super::{agent, times::Times};
 
 /// When the schedule's runs begin, or what is wrong with it: admission refuses it, but may have been passed by, or be newer.
 pub(super) fn valid(schedule: &KomputerSchedule) -> Result<Times, String> {
-    let causes = validate::causes(Kind::Schedule, &json!({ "spec": schedule.spec }));
+    let mut causes = validate::causes(Kind::Schedule, &json!({ "spec": schedule.spec }));
+    causes.extend(validate::cause_of_name(Kind::Schedule, &schedule.name_any()));
     if !causes.is_empty() {
         return Err(validate::message(&causes));
     }

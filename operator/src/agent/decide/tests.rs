@@ -234,6 +234,26 @@ fn nothing_is_made_from_what_admission_would_have_refused() {
     assert!(standing(&plan).2.starts_with("template default: spec.podTemplate"), "{}", standing(&plan).2);
 }
 
+/// From before the rule about names: its pod could still be named after it, and its tasks could not.
+#[test]
+fn an_old_agent_whose_name_is_too_long_is_stalled_and_can_go() {
+    let mut observed = world();
+    change(&mut observed, |agent| {
+        agent.metadata.name = Some("a".repeat(55));
+        agent.spec.instructions = Some("Say hello.".into());
+    });
+    let plan = decide(&observed);
+    assert_eq!((kinds(&plan), standing(&plan).1.as_str()), (vec![], "InvalidSpec"));
+    let why = "must be at most 54 characters, because the agent's pod and tasks are named after it; create it again by a shorter name, and delete this one";
+    let name = "a".repeat(55);
+    assert_eq!(standing(&plan).2, format!("metadata.name: Invalid value: \"{name}\": {why}"));
+    assert_eq!(plan.status.as_ref().unwrap().instructions, None);
+
+    change(&mut observed, |agent| agent.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH)));
+    let plan = decide(&observed);
+    assert_eq!((kinds(&plan), standing(&plan).1.as_str()), (vec![], "Deleting"));
+}
+
 #[test]
 fn tasks_are_handed_over_one_at_a_time_and_the_running_one_first() {
     let mut observed = awake();
