@@ -157,3 +157,13 @@ fn a_name_that_no_agent_can_have_is_told_of() {
     assert_eq!(world.ready(), ready("False", "InvalidSpec"));
     assert!(world.message().starts_with("spec.agentRef.name: Invalid value"), "{}", world.message());
 }
+
+/// From before the rule about names.
+#[test]
+fn a_name_that_no_task_can_be_called_after_is_told_of() {
+    let mut world = World::new(&json!({ "schedule": "0 * * * *" }));
+    world.schedule.metadata.name = Some("s".repeat(53));
+    world.at("2026-03-03T00:00:00Z");
+    assert_eq!((world.runs().len(), world.ready()), (0, ready("False", "InvalidSpec")));
+    assert!(world.message().starts_with("metadata.name: Invalid value: \"sss"), "{}", world.message());
+}
