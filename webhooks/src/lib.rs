@@ -12,4 +12,4 @@ mod watch;
 
 pub use metrics::Metrics;
 pub use references::{Objects, References};
-pub use routes::{Admits, routes};
+pub use routes::{Admits, convert, routes, validate};

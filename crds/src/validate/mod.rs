@@ -9,6 +9,7 @@ mod circle;
 mod config;
 mod connector;
 mod container;
+mod depth;
 mod duration;
 mod kind;
 mod knowledge;
@@ -37,6 +38,7 @@ use crate::{
 pub fn causes(kind: Kind, object: &Value) -> Vec<Cause> {
     let Some(spec) = object.get("spec") else { return Vec::new() };
     let mut causes = Vec::new();
+    depth::check(spec, &mut causes);
     match kind {
         Kind::Agent => agent::check("spec", spec, &mut causes),
         Kind::Budget => budget::check(spec, &mut causes),
