@@ -82,11 +82,12 @@ impl Field {
 
 /// Converts `fields` in place and answers what the result cannot say.
 pub(super) fn convert(table: &[Field], fields: &mut Fields, to: Version, kept: &Changes, of: Identity<'_>) -> Changes {
-    let shared = table.iter().filter(|field| field.is_shared());
-    let shared: Vec<_> = shared.filter_map(|field| fields.remove_entry(field.v1beta1[0])).collect();
+    let shared: Vec<_> = table.iter().filter(|field| field.is_shared()).map(|field| field.v1beta1[0]).collect();
+    let kept = kept.of_translated(|name| !shared.contains(&name));
+    let shared: Vec<_> = shared.into_iter().filter_map(|name| fields.remove_entry(name)).collect();
     let lost = with_what_is_lost(
         fields,
-        kept,
+        &kept,
         |fields| translate(table, fields, to, of),
         |fields| translate(table, fields, to.other(), of),
     );

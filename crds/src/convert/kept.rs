@@ -15,6 +15,15 @@ pub(super) struct Kept {
     pub(super) spec: Changes,
     #[serde(default, skip_serializing_if = "Changes::is_empty")]
     pub(super) status: Changes,
+    /// The object's own annotations that would be taken for kept fields, or be overwritten by them.
+    #[serde(default, skip_serializing_if = "Fields::is_empty")]
+    pub(super) annotations: Fields,
+}
+
+impl Kept {
+    pub(super) fn is_empty(&self) -> bool {
+        self.spec.is_empty() && self.status.is_empty() && self.annotations.is_empty()
+    }
 }
 
 /// Changes by JSON pointer.
@@ -102,6 +111,18 @@ impl Changes {
         self.0.append(&mut other.0);
     }
 
+    /// Those of fields that are translated. Somebody may have written others, and what passes as it is they would overwrite.
+    pub(super) fn of_translated(&self, is_translated: impl Fn(&str) -> bool) -> Self {
+        let is_of_one = |path: &str| path.split('/').nth(1).is_some_and(|name| is_translated(&unescape(name)));
+        Self(
+            self.0
+                .iter()
+                .filter(|(path, _)| is_of_one(path))
+                .map(|(path, change)| (path.clone(), change.clone()))
+                .collect(),
+        )
+    }
+
     /// What turns `translated` into `original`.
     pub(super) fn between(translated: &Fields, original: &Fields) -> Self {
         let mut changes = Self::default();
@@ -145,16 +166,19 @@ impl Change {
         if Was::of(get(fields, parents).and_then(|parent| parent.get(name))) != self.was {
             return;
         }
-        let Some(parent) = get_or_insert(fields, parents) else { return };
         match &self.is {
-            Some(value) => parent.insert(name.into(), value.clone()),
-            None => parent.remove(name),
+            Some(value) => get_or_insert(fields, parents).and_then(|parent| parent.insert(name.into(), value.clone())),
+            None => get_mut(fields, parents).and_then(|parent| parent.remove(name)),
         };
     }
 }
 
 fn get<'a>(fields: &'a Fields, path: &[String]) -> Option<&'a Fields> {
     path.iter().try_fold(fields, |fields, name| fields.get(name)?.as_object())
+}
+
+fn get_mut<'a>(fields: &'a mut Fields, path: &[String]) -> Option<&'a mut Fields> {
+    path.iter().try_fold(fields, |fields, name| fields.get_mut(name)?.as_object_mut())
 }
 
 fn get_or_insert<'a>(fields: &'a mut Fields, path: &[String]) -> Option<&'a mut Fields> {
@@ -224,6 +248,19 @@ mod tests {
         assert_eq!(apply(&written, translated), original);
         let edited = members("c");
         assert_eq!(apply(&written, edited.clone()), edited);
+    }
+
+    #[test]
+    fn what_is_to_be_removed_and_is_not_there_leaves_nothing() {
+        assert_eq!(apply(&json!({ "/lifecycle/idleTimeout": {} }), json!({})), json!({}));
+    }
+
+    #[test]
+    fn changes_of_what_is_not_translated_are_dropped() {
+        let changes: Changes =
+            serde_json::from_value(json!({ "/model": { "is": 1 }, "/a~1b/c": { "is": 2 }, "": {} })).unwrap();
+        let left = serde_json::to_value(changes.of_translated(|name| name == "a/b")).unwrap();
+        assert_eq!(left, json!({ "/a~1b/c": { "is": 2 } }));
     }
 
     #[test]

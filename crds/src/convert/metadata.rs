@@ -35,6 +35,9 @@ fn take(object: &mut Fields, prefix: &str) -> Option<Kept> {
         let read = key.strip_prefix(prefix).zip(value.as_str()).and_then(|(name, text)| kept.read(name, text));
         read.is_none()
     });
+    for (name, value) in std::mem::take(&mut kept.annotations) {
+        annotations.entry(name).or_insert(value);
+    }
     if annotations.is_empty() && before > 0 {
         metadata.remove("annotations");
     }
@@ -42,13 +45,16 @@ fn take(object: &mut Fields, prefix: &str) -> Option<Kept> {
 }
 
 /// Puts these annotations on an object of `version`, which has metadata afterwards, as the apiserver wants it.
-pub(super) fn put_kept(object: &mut Fields, version: Version, kept: Kept) {
-    let Some(metadata) = child(object, "metadata") else { return };
-    let written = kept.written();
+pub(super) fn put_kept(object: &mut Fields, version: Version, mut kept: Kept) {
+    let (Some(metadata), prefix) = (child(object, "metadata"), prefix(version)) else { return };
+    let mut written = kept.written();
+    if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        kept.put_aside(annotations, prefix, &written);
+    }
+    written.extend(kept.other());
     if !written.is_empty()
         && let Some(annotations) = child(metadata, "annotations")
     {
-        let prefix = prefix(version);
         annotations.extend(written.into_iter().map(|(name, text)| (format!("{prefix}{name}"), text.into())));
     }
 }
@@ -57,9 +63,10 @@ impl Kept {
     /// Takes up one annotation, unless it cannot be read.
     fn read(&mut self, name: &str, text: &str) -> Option<()> {
         if name == OTHER {
-            let Self { spec, status } = &mut serde_json::from_str(text).ok()?;
+            let Self { spec, status, annotations } = &mut serde_json::from_str(text).ok()?;
             self.spec.append(spec);
             self.status.append(status);
+            self.annotations.append(annotations);
             return Some(());
         }
         let (section, path) = name.split_once('.')?;
@@ -72,8 +79,8 @@ impl Kept {
         Some(())
     }
 
-    /// All annotations, by what comes after their prefix.
-    fn written(mut self) -> Vec<(String, String)> {
+    /// Those that are annotations of their own, by what comes after their prefix; the others are left.
+    fn written(&mut self) -> Vec<(String, String)> {
         let mut written = Vec::new();
         for (section, changes) in [("spec", &mut self.spec), ("status", &mut self.status)] {
             changes.0.retain(|pointer, change| match annotation(section, pointer, change) {
@@ -84,10 +91,32 @@ impl Kept {
                 None => true,
             });
         }
-        if !(self.spec.is_empty() && self.status.is_empty()) {
-            written.extend(serde_json::to_string(&self).ok().map(|text| (OTHER.to_owned(), text)));
-        }
         written
+    }
+
+    /// All that is left as one annotation.
+    fn other(self) -> Option<(String, String)> {
+        let text = serde_json::to_string(&self).ok().filter(|_| !self.is_empty())?;
+        Some((OTHER.into(), text))
+    }
+
+    /// Takes up annotations that are the object's own and are called like those that are `written`, or read like them.
+    fn put_aside(&mut self, annotations: &mut Fields, prefix: &str, written: &[(String, String)]) {
+        let is_read =
+            |name: &str, value: &Value| value.as_str().is_some_and(|text| Self::default().read(name, text).is_some());
+        let mut take = |is_in_the_way: &dyn Fn(&str, &Value, &Self) -> bool| {
+            annotations.retain(|key, value| {
+                let name = key.strip_prefix(prefix).filter(|name| is_in_the_way(name, value, self));
+                if name.is_some() {
+                    self.annotations.insert(key.clone(), value.take());
+                }
+                name.is_none()
+            });
+        };
+        take(&|name, value, _| {
+            name != OTHER && (is_read(name, value) || written.iter().any(|(other, _)| other == name))
+        });
+        take(&|name, value, kept| name == OTHER && (is_read(name, value) || !kept.is_empty()));
     }
 }
 

@@ -33,7 +33,8 @@ pub(super) fn convert(rules: &Status, status: &mut Fields, to: Version, kept: &C
     let mut own: Fields = rules.own.iter().filter_map(|name| status.remove_entry(*name)).collect();
     let there = |own: &Fields| (rules.translate)(own, status, to);
     let back = |own: &Fields| (rules.translate)(own, status, to.other());
-    let lost = with_what_is_lost(&mut own, kept, there, back);
+    let kept = kept.of_translated(|name| rules.own.contains(&name));
+    let lost = with_what_is_lost(&mut own, &kept, there, back);
     status.extend(own);
     lost
 }

@@ -153,6 +153,23 @@ fn only_kinds_of_both_versions_are_converted() {
     assert_eq!(other, Err(ConvertError::Kind("KomputerTask".into())));
 }
 
+/// As of an object that was read as v1alpha1 and is applied as v1beta1: it keeps nothing there, and must not be read back.
+#[test]
+fn an_annotation_of_the_other_version_is_the_objects_own() {
+    let kept = |name: &str| format!("v1beta1.komputer.komputer.ai/{name}");
+    let mut v1beta1 = to_v1beta1(&hello_world());
+    v1beta1["metadata"]["annotations"] = json!({
+        kept("spec.suspend"): r#"{"is":true}"#, kept("spec.lifecycle.idleTimeout"): "5m", kept("other"): "{", "team": "blue",
+    });
+    v1beta1["spec"]["lifecycle"] = json!({ "idleTimeout": "10m" });
+    let v1alpha1 = to_v1alpha1(&v1beta1);
+    let annotations = v1alpha1["metadata"]["annotations"].as_object().unwrap();
+    let names: Vec<_> = annotations.keys().cloned().collect();
+    assert_eq!(names, ["team".to_owned(), kept("other"), kept("spec.lifecycle.idleTimeout")]);
+    assert_eq!(annotations[&kept("spec.lifecycle.idleTimeout")], r#"{"is":"10m"}"#);
+    assert_eq!(to_v1beta1(&v1alpha1), v1beta1);
+}
+
 #[test]
 fn an_annotation_that_cannot_be_read_stays() {
     let mut v1alpha1 = hello_world();

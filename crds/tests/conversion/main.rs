@@ -3,8 +3,8 @@
 
 mod agent;
 mod kinds;
+mod numbers;
 mod properties;
-mod schema;
 
 use komputer_crds::convert::{Version, convert};
 use serde_json::Value;
