@@ -71,6 +71,11 @@ test-gitops: ## Those of them that Flux carries out, on a node of their own.
 test-devcluster: ## Tests of the cluster itself, in a few minutes.
 	@devcluster/test.sh
 
+.PHONY: fuzz
+fuzz: SECONDS ?= 60
+fuzz: ## Fuzzes conversion and admission, for SECONDS a target.
+	@scripts/fuzz $(SECONDS)
+
 .PHONY: generate
 generate: ## Writes the files that are made from the sources.
 	@cargo run -q -p komputer-crds --bin print-crds kustomize/base/crds

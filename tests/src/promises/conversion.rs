@@ -113,7 +113,6 @@ fn converted(to: Version, object: &Value) -> std::result::Result<Value, Broken> 
 
 fn same(how: &str, before: &Value, after: &Value, between: &Value) -> Held {
     // As text, because -0.0 and 0.0 are equal numbers.
-    holds(before.to_string() == after.to_string(), || {
-        format!("an object {how}:\n  it was  {before}\n  it is   {after}\n  between {between}")
-    })
+    let [before, after] = [before, after].map(Value::to_string);
+    holds(before == after, || format!("an object {how}:\n  it was  {before}\n  it is   {after}\n  between {between}"))
 }

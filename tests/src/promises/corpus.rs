@@ -1,4 +1,4 @@
-//! What fuzzing has found: inputs that reach all code that others have reached, and those that have broken something.
+//! What fuzzing has found: the inputs that reach most code, and those that have broken something.
 use std::{fs, path::Path};
 
 use super::Held;
