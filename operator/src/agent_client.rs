@@ -76,21 +76,22 @@ impl AgentClient {
     /// # Errors
     /// The agent did not take it; saying it again is safe.
     pub async fn call(&self, call: &Call) -> Result<(), AgentCallError> {
-        let url = |pod: &PodAddress, path: &str| format!("http://{}:{PORT}/v1/{path}", pod.ip);
-        let (pod, uid, what, request) = match call {
+        let (pod, uid, what) = match call {
             Call::Teach { pod, sources } => return self.teach(pod, sources).await,
-            Call::PutTask { pod, uid, request } => {
-                (pod, uid, "the task", self.http.put(url(pod, &format!("tasks/{uid}"))).json(request))
-            }
-            Call::CancelTask { pod, uid } => {
-                (pod, uid, "the cancellation", self.http.post(url(pod, &format!("tasks/{uid}/cancel"))))
-            }
+            Call::PutTask { pod, uid, .. } => (pod, uid, "the task"),
+            Call::CancelTask { pod, uid } => (pod, uid, "the cancellation"),
         };
         let is_cancellation = matches!(call, Call::CancelTask { .. });
         let said = (pod.uid.clone(), format!("{what} {uid}"));
         if self.heard.lock().unwrap_or_else(PoisonError::into_inner).contains(&said) {
             return Ok(());
         }
+        // Made only now: a task may be long, and a working agent's is decided upon again and again.
+        let url = format!("http://{}:{PORT}/v1/tasks/{uid}", pod.ip);
+        let request = match call {
+            Call::PutTask { request, .. } => self.http.put(url).json(request),
+            _ => self.http.post(format!("{url}/cancel")),
+        };
         match self.send(pod, what, request).await {
             // What the agent does not know, it does not do.
             Err(AgentCallError::Refused { status: StatusCode::NOT_FOUND, .. }) if is_cancellation => {}
