@@ -5,14 +5,16 @@ mod decide;
 mod instructions;
 mod knowledge;
 mod observe;
+mod places;
 mod pod_state;
 mod rest;
 mod status;
 mod template;
 
 pub use agent_pod::AgentPod;
-pub use build::MANIFEST_HASH;
+pub use build::{MANIFEST_HASH, TEMPLATE};
 pub use decide::decide;
 pub use knowledge::{Knowledge, Lesson, Source};
 pub use observe::{AgentController, Caches, Observed};
+pub use places::{Doubts, Limit, Place, Places};
 pub use template::{ModelKey, Resolved};

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroU32};
 
 use clap::Parser;
 use komputer_events::bus::Address;
@@ -26,6 +26,10 @@ pub(crate) struct Arguments {
     /// The image of agents whose template names none.
     #[arg(long, env = "KOMPUTER_AGENT_IMAGE")]
     pub(crate) agent_image: String,
+
+    /// How many agents of all namespaces may be awake at a time, from 1; no limit where absent.
+    #[arg(long, env = "KOMPUTER_MAX_AWAKE_AGENTS")]
+    pub(crate) max_awake_agents: Option<NonZeroU32>,
 
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, env = "KOMPUTER_HEALTH_LISTEN", default_value = "0.0.0.0:8081")]

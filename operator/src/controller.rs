@@ -37,6 +37,8 @@ pub trait Controller: Send + Sync + 'static {
     fn observe(&self, object: Arc<Self::Object>, now: Timestamp, written: Option<Timestamp>) -> Self::Observed;
     /// Decides.
     fn decide(observed: &Self::Observed) -> Plan<Self::Status>;
+    /// An object is gone, and nothing is being done about it any more.
+    fn forget(&self, _object: &ObjectRef<Self::Object>) {}
 }
 
 /// Objects to look at.
@@ -138,6 +140,7 @@ impl<C: Controller> Context<C> {
                 None => reference,
             };
             self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&reference);
+            self.controller.forget(&reference);
         }
     }
 

@@ -10,7 +10,7 @@ use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentClusterTemplate, Komput
 use komputer_events::AgentId;
 use komputer_operator::{
     access::Notice,
-    agent::{AgentPod, Caches},
+    agent::{AgentPod, Caches, Doubts, Places},
     controller::Queue,
     prune::prune,
     task::TaskIndex,
@@ -34,6 +34,8 @@ pub(crate) struct Watches {
     pub(crate) caches: Caches,
     pub(crate) declarations: Declarations,
     pub(crate) index: Arc<TaskIndex>,
+    pub(crate) places: Arc<Places>,
+    pub(crate) doubts: Doubts,
     pub(crate) agent_queue: Queue<KomputerAgent>,
     pub(crate) task_queue: Queue<KomputerTask>,
     pub(crate) agents_to_look_at: queue::UnboundedReceiver<ObjectRef<KomputerAgent>>,
@@ -49,15 +51,26 @@ impl Watches {
         let (task_queue, tasks_to_look_at) = queue::unbounded();
         let (notices, noticed) = mpsc::unbounded_channel();
         let index = Arc::new(TaskIndex::default());
+        let (places, doubts) = Places::new(arguments.max_awake_agents, agent_queue.clone());
+        let places = Arc::new(places);
         let declarations = Declarations::start(client, &agent_queue);
         let agents = watch_agents(client, &agent_queue, &notices, &declarations);
-        let caches =
-            watch_everything_else(client, arguments, &agents, &agent_queue, &task_queue, &index, &declarations);
+        let caches = watch_everything_else(
+            client,
+            arguments,
+            &agents,
+            (&agent_queue, &task_queue),
+            &index,
+            &places,
+            &declarations,
+        );
         Self {
             agents,
             caches,
             declarations,
             index,
+            places,
+            doubts,
             agent_queue,
             task_queue,
             agents_to_look_at,
@@ -123,9 +136,9 @@ fn watch_everything_else(
     client: &Client,
     arguments: &Arguments,
     agents: &Store<KomputerAgent>,
-    agent_queue: &Queue<KomputerAgent>,
-    task_queue: &Queue<KomputerTask>,
+    (agent_queue, task_queue): (&Queue<KomputerAgent>, &Queue<KomputerTask>),
     index: &Arc<TaskIndex>,
+    places: &Arc<Places>,
     declarations: &Declarations,
 ) -> Caches {
     let ours = || watcher::Config::default().labels("app.kubernetes.io/managed-by=komputer-operator");
@@ -167,7 +180,13 @@ fn watch_everything_else(
         ),
         memories: declarations.memories(),
         skills: declarations.skills(),
-        pods: cache(Api::<AgentPod>::all(client.clone()), ours(), prune, wake_owner(agent_queue)),
+        pods: cache(Api::<AgentPod>::all(client.clone()), ours(), prune, {
+            let (places, wake_owner) = (places.clone(), wake_owner(agent_queue));
+            move |pod, change| {
+                places.pod_changed(pod, change);
+                wake_owner(pod, change);
+            }
+        }),
         volumes: cache(
             Api::<PartialObjectMeta<PersistentVolumeClaim>>::all(client.clone()),
             ours(),

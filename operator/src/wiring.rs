@@ -71,17 +71,21 @@ async fn lead(
     watches.stand_by(async move { drop(turn.wait_for(|leads| *leads).await) }).await;
     tracing::info!(identity = arguments.identity, agents = watches.agents.state().len(), "leads");
 
-    let Watches { agents, caches, index, .. } = &watches;
+    let Watches { agents, caches, index, places, .. } = &watches;
     let inbox = Arc::new(Inbox::new(streams.clone(), agents.clone(), caches.tasks.clone(), index.clone()));
     let access = Access::new(streams, agents.clone(), installation.master.clone());
     let agent_controller = AgentController {
         inbox: inbox.clone(),
         index: index.clone(),
         attachments: watches.declarations.attachments.clone(),
+        places: places.clone(),
         settings: Arc::new(settings(arguments)),
         master: installation.master,
         caches: caches.clone(),
     };
+    places.take_stock(&client).await;
+    agent_controller.open_places(agents);
+    let places = places.clone();
     let task_controller = TaskController { agents: agents.clone(), inbox: inbox.clone() };
     let schedule_controller = ScheduleController {
         agents: agents.clone(),
@@ -107,6 +111,7 @@ async fn lead(
     let agent_client = AgentClient::new(Lessons::new(client.clone()))?;
     let hands = Hands { client, agents: agent_client, recorder, leading: leads };
     tokio::join!(
+        watches.doubts.settle(hands.client.clone(), &places),
         migration.run(),
         watches.declarations.run(world, watches.caches.cluster_templates, schedule_controller, hands.clone()),
         access.run(watches.noticed),

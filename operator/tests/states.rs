@@ -1,16 +1,10 @@
 //! The state table, row by row and kind by kind: the real operator, apiserver and Redis; the test plays the kubelet.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::process::{Child, Command};
+mod running;
 
 use komputer_crds::validate::Kind;
-use komputer_operator::bootstrap;
-use komputer_tests::{
-    cluster::LightCluster,
-    node::eventually,
-    ports::free_port,
-    redis::{Memory, Redis},
-};
+use komputer_tests::{cluster::LightCluster, node::eventually};
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
@@ -18,10 +12,9 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+use self::running::{Operator, SYSTEM, prepare};
+
 const NAMESPACE: &str = "states";
-const SYSTEM: &str = "komputer-system";
-/// Every redis user of these tests has its name as its password.
-const OPERATOR: &str = "komputer-operator";
 
 /// What an object says of itself: Ready's status and reason, and the other condition that is there.
 type Standing = (&'static str, &'static str, &'static str);
@@ -49,6 +42,7 @@ fn rows() -> Vec<Row> {
         ("KomputerAgentTemplate", "plain", json!({}), available),
         ("KomputerAgentTemplate", "hostile", json!({ "podTemplate": hostile }), invalid),
         ("KomputerAgentTemplate", "foreign", foreign.clone(), not_granted),
+        ("KomputerAgentTemplate", "one", json!({ "maxConcurrentAgents": 1 }), available),
         ("KomputerAgentClusterTemplate", "plain", json!({}), available),
         ("KomputerAgentClusterTemplate", "waits", key, waits),
         ("KomputerAgentClusterTemplate", "hostile", json!({ "podTemplate": hostile }), invalid),
@@ -58,6 +52,18 @@ fn rows() -> Vec<Row> {
             "starts",
             json!({ "templateRef": { "name": "plain" } }),
             ("Unknown", "Starting", RECONCILING),
+        ),
+        (
+            "KomputerAgent",
+            "goes-first",
+            json!({ "templateRef": { "name": "one" }, "priority": 1 }),
+            ("Unknown", "Starting", RECONCILING),
+        ),
+        (
+            "KomputerAgent",
+            "comes-later",
+            json!({ "templateRef": { "name": "one" } }),
+            ("Unknown", "Queued", RECONCILING),
         ),
         ("KomputerAgent", "waits", json!({ "templateRef": { "name": "nowhere" } }), waits),
         ("KomputerAgent", "hostile", json!({ "templateRef": { "name": "plain" }, "podTemplate": hostile }), invalid),
@@ -258,45 +264,10 @@ async fn runs_are_made_replaced_and_counted(client: &Client) {
     assert_eq!(status("lastTrigger").await["value"], "please");
 }
 
-struct Operator(Child);
-
-impl Operator {
-    fn start(cluster: &LightCluster, redis: &Redis) -> Self {
-        let health = format!("127.0.0.1:{}", free_port());
-        let program = Command::new(env!("CARGO_BIN_EXE_komputer-operator"))
-            .args(["--agent-image", "localhost/komputer-agent:dev", "--health-listen", &health])
-            .args(["--redis-address", &redis.address().to_string(), "--namespace", SYSTEM])
-            .env("KUBECONFIG", cluster.kubeconfig())
-            .spawn();
-        Self(program.expect("the operator"))
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        _ = self.0.kill();
-        _ = self.0.wait();
-    }
-}
-
-fn prepare() -> (LightCluster, Redis) {
-    let cluster = LightCluster::start("states").expect("a cluster");
-    let definitions = serde_json::to_value(komputer_crds::definitions().unwrap()).unwrap();
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": definitions }).to_string();
-    cluster.kubectl(&["apply", "--server-side", "-f", "-"], &list).unwrap();
-    cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], "").unwrap();
-    for namespace in [NAMESPACE, SYSTEM] {
-        cluster.kubectl(&["create", "namespace", namespace], "").unwrap();
-    }
-    let acl = bootstrap::users(OPERATOR, "komputer-api");
-    let password = format!("--from-literal=operator-password={OPERATOR}");
-    cluster.kubectl(&["create", "secret", "generic", "komputer-redis", "-n", SYSTEM, &password], "").unwrap();
-    (cluster, Redis::start(&acl, Memory::Lost).expect("a Redis"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_of_the_state_table_holds_for_every_kind() {
-    let (cluster, redis) = prepare();
+    let cluster = LightCluster::start("states").expect("a cluster");
+    let redis = prepare(&cluster, &[NAMESPACE]);
     let client = cluster.client().await.unwrap();
     let rows = rows();
     assert!(Kind::ALL.iter().all(|kind| rows.iter().any(|row| row.0 == kind.name())));
@@ -309,7 +280,7 @@ async fn every_row_of_the_state_table_holds_for_every_kind() {
     }
 
     // Seen: progressing, waiting, retrying, stalled, done.
-    let operator = Operator::start(&cluster, &redis);
+    let operator = Operator::start(&cluster, &redis, &[]);
     for (kind, name, _, expected) in &rows {
         stands(&client, kind, name, *expected).await;
     }
@@ -341,6 +312,8 @@ async fn every_row_of_the_state_table_holds_for_every_kind() {
     stands(&client, "KomputerOffice", "troubled", ("True", "Open", DONE)).await;
     says_what_is_deprecated(&client).await;
     // What was waited for comes.
+    agents.patch("goes-first", &merge, &Patch::Merge(json!({ "spec": { "suspend": true } }))).await.unwrap();
+    stands(&client, "KomputerAgent", "comes-later", ("Unknown", "Starting", RECONCILING)).await;
     apply(&client, "KomputerAgentTemplate", "nowhere", &json!({})).await;
     stands(&client, "KomputerAgent", "waits", ("Unknown", "Starting", RECONCILING)).await;
     cluster.kubectl(&["create", "secret", "generic", "nowhere", "-n", SYSTEM, "--from-literal=k=v"], "").unwrap();

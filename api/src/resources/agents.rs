@@ -61,6 +61,13 @@ pub struct AgentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     completion_time: Option<String>,
 
+    /// Its place among the agents that wait until they may be awake.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_position: Option<i32>,
+    /// What it waits for there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_reason: Option<String>,
+
     /// Ours: where the agent stands, in `KomputerAgent`'s words.
     #[serde(skip_serializing_if = "Option::is_none")]
     phase: Option<AgentPhase>,
@@ -160,6 +167,8 @@ impl Readable for KomputerAgent {
             storage: spec.storage.clone(),
             labels: self.labels().clone(),
             completion_time: task.as_ref().and_then(|task| ended.get(&task.uid).cloned()),
+            queue_position: status.queue_position,
+            queue_reason: queue_reason(status.phase, &status.conditions),
             phase: phase(self),
             conditions: status.conditions,
             cursor: status.cursor,
@@ -171,6 +180,11 @@ impl Readable for KomputerAgent {
 
 fn phase(agent: &KomputerAgent) -> Option<AgentPhase> {
     agent.status.as_ref().and_then(|status| status.phase)
+}
+
+fn queue_reason(phase: Option<AgentPhase>, conditions: &[Condition]) -> Option<String> {
+    let ready = conditions.iter().find(|condition| condition.type_ == "Ready")?;
+    (phase == Some(AgentPhase::Queued)).then(|| ready.message.clone())
 }
 
 fn upstream_phase(phase: Option<AgentPhase>) -> &'static str {

@@ -25,7 +25,6 @@ pub(super) const KIND: Kind = Kind {
             "completionTime",
             "message",
             "modelContextWindow",
-            "queuePosition",
             "queueReason",
             "squad",
             "port",
@@ -77,6 +76,7 @@ fn to_v1alpha1(own: &Fields, shared: &Fields) -> Fields {
         ("lastTaskCostUSD", last_task("costUSD").map(Value::from)),
         ("totalTokens", shared.get("tokens").and_then(Value::as_object).map(total).map(Value::from)),
         ("message", ready_message(shared)),
+        ("queueReason", ready_message(shared).filter(|_| phase == Some(AgentPhase::Queued))),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name.into(), value?))).collect()
 }
@@ -89,7 +89,8 @@ fn to_v1beta1(own: &Fields) -> Fields {
     let text = |name: &str| own.get(name).and_then(Value::as_str);
     let busy = matches!(text("taskStatus"), Some("InProgress" | "Compacting"));
     let phase = match text("phase") {
-        Some("Pending" | "Queued") => "Pending",
+        Some("Pending") => "Pending",
+        Some("Queued") => "Queued",
         Some("Running") if busy => "Working",
         Some("Running") => "Idle",
         Some("Sleeping") => "Sleeping",

@@ -5,6 +5,7 @@ use crate::v1beta1::AgentPhase;
 pub fn phase(phase: AgentPhase) -> &'static str {
     match phase {
         AgentPhase::Pending | AgentPhase::Starting | AgentPhase::Deleting => "Pending",
+        AgentPhase::Queued => "Queued",
         AgentPhase::Idle | AgentPhase::Working => "Running",
         AgentPhase::Sleeping | AgentPhase::Suspended => "Sleeping",
         AgentPhase::Finished => "Succeeded",

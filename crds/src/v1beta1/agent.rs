@@ -30,6 +30,7 @@ use crate::{name_limit::NameLimit, schema};
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Task", type_ = "string", json_path = ".status.lastTask.phase"),
     printcolumn(name = "Cost", type_ = "string", json_path = ".status.totalCostUSD"),
+    printcolumn(name = "Queue", type_ = "integer", json_path = ".status.queuePosition", priority = 1),
     printcolumn(name = "Model", type_ = "string", json_path = ".status.model", priority = 1),
     printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -96,7 +97,7 @@ pub struct KomputerAgentSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub connectors: Vec<NamespacedRef>,
 
-    /// Which agents start first where a template limits how many run: higher first, then older. 0 where absent.
+    /// Which agents start first where there is a limit of how many are awake: higher first, then older. 0 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1_000_000, max = 1_000_000))]
     pub priority: Option<i32>,
@@ -168,6 +169,11 @@ pub struct KomputerAgentStatus {
     /// Where the agent stands, for people; programs read the conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<AgentPhase>,
+
+    /// Its place, from 1, among the agents that wait until they may be awake; absent while it does not wait. Exact to 10,
+    /// rounded up to tens to 100 and to hundreds beyond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<i32>,
 
     /// The model tasks run on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -265,6 +271,8 @@ pub struct TaskCounts {
 pub enum AgentPhase {
     /// Something it needs is missing.
     Pending,
+    /// Waits until another agent sleeps, because as many are awake as may be.
+    Queued,
     /// Its pod starts.
     Starting,
     /// Awake, with nothing to do.

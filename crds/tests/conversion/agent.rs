@@ -181,3 +181,17 @@ fn an_annotation_that_cannot_be_read_stays() {
     assert_eq!(v1beta1["metadata"]["annotations"], v1alpha1["metadata"]["annotations"]);
     assert_eq!(to_v1alpha1(&v1beta1), v1alpha1);
 }
+
+#[test]
+fn who_waits_for_a_place_does_so_in_both_versions() {
+    let status = json!({
+        "phase": "Queued", "queuePosition": 4,
+        "conditions": [{ "type": "Ready", "status": "Unknown", "message": "3 of the agents may be awake" }],
+    });
+    let v1beta1 = json!({ "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerAgent", "metadata": {}, "status": status });
+    let v1alpha1 = to_v1alpha1(&v1beta1);
+    let shown = |name: &str| v1alpha1["status"][name].clone();
+    let expected = (json!("Queued"), json!(4), json!("3 of the agents may be awake"));
+    assert_eq!((shown("phase"), shown("queuePosition"), shown("queueReason")), expected);
+    assert_eq!(to_v1beta1(&v1alpha1), v1beta1);
+}

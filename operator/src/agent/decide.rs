@@ -1,4 +1,6 @@
 //! What to do about an agent. Pure: everything it knows stands in [`Observed`].
+use std::time::Duration;
+
 use jiff::Timestamp;
 use komputer_crds::{
     DEFAULT_MODEL,
@@ -14,6 +16,7 @@ use super::{
     build, instructions,
     knowledge::Knowledge,
     observe::Observed,
+    places::Place,
     pod_state::{self, PodState},
     rest::{self, Rest},
     status::{self, Situation},
@@ -27,18 +30,24 @@ use crate::{
 
 /// What to do about an agent.
 pub fn decide(observed: &Observed) -> Plan<KomputerAgentStatus> {
-    let agent = &*observed.agent;
-    if agent.metadata.deletion_timestamp.is_some() || observed.namespace_is_going {
-        return plan(observed, Work::default(), Situation::Deleting); // garbage collection does the rest
-    }
     let mut work = Work::default();
-    let wanted = instructions::status(agent);
-    let task = instructions::task(agent, wanted.as_ref());
-    let has_work = task.is_some() || observed.tasks.iter().any(|(_, phase)| !phase.is_terminal());
-    work.apply.extend(task.map(|task| Child::Task(Box::new(task))));
-    let situation = settle(observed, has_work, &mut work);
+    let situation = match purpose(observed, &mut work) {
+        Ok(resolved) => awake(observed, resolved, &mut work),
+        Err(situation) => situation,
+    };
     plan(observed, work, situation)
 }
+
+/// The template an agent is to be awake by; nothing where it needs no pod, or can have none.
+pub(super) fn wanted(observed: &Observed) -> Option<&Resolved> {
+    purpose(observed, &mut Work::default()).ok()
+}
+
+/// What is said while the last pod keeps the next from being made.
+const LAST_POD: &str = "The last pod is going; a new one follows";
+
+/// How long the cache may take to show a pod. A watch that begins anew never shows one that has come and gone meanwhile.
+const UNSEEN: Duration = Duration::from_secs(30);
 
 /// What is to be done beside the status.
 #[derive(Default)]
@@ -50,53 +59,78 @@ struct Work {
     until: Option<Timestamp>,
 }
 
-fn settle(observed: &Observed, has_work: bool, work: &mut Work) -> Situation {
+/// The template the agent is to be awake by, or where it stands without.
+fn purpose<'a>(observed: &'a Observed, work: &mut Work) -> Result<&'a Resolved, Situation> {
     let agent = &*observed.agent;
+    if agent.metadata.deletion_timestamp.is_some() || observed.namespace_is_going {
+        return Err(Situation::Deleting); // garbage collection does the rest
+    }
+    let task = instructions::task(agent, instructions::status(agent).as_ref());
+    let has_work = task.is_some() || observed.tasks.iter().any(|(_, phase)| !phase.is_terminal());
+    work.apply.extend(task.map(|task| Child::Task(Box::new(task))));
     if let Some(situation) = foreign_child(observed) {
-        return situation;
+        return Err(situation);
     }
     if let Some(cause) = validate::cause_of_name(Kind::Agent, &agent.name_any()) {
-        return Situation::Invalid(cause.to_string()); // its tasks could not be named after it
+        return Err(Situation::Invalid(cause.to_string())); // its tasks could not be named after it
     }
     if let Some(causes) = invalid(observed) {
-        return Situation::Invalid(causes); // what runs goes on; nothing is made from what admission would refuse
+        return Err(Situation::Invalid(causes)); // what runs goes on; nothing is made from what admission would refuse
     }
     if let Some(cause) = validate::circle(&agent.name_any(), &observed.managers) {
-        return Situation::ManagesItself(cause.to_string());
+        return Err(Situation::ManagesItself(cause.to_string()));
     }
     if agent.spec.suspend == Some(true) {
         remove_pod(observed, work);
-        return Situation::Suspended;
+        return Err(Situation::Suspended);
     }
-    if !has_work {
-        match rest::of(observed) {
-            Rest::Awake(until) => work.until = until,
-            Rest::Asleep => {
-                remove_pod(observed, work);
-                return Situation::Sleeping;
-            }
-            Rest::Finished(until) => {
-                remove_pod(observed, work);
-                work.until = until;
-                let is_over = until.is_none() && observed.volume.is_some();
-                work.remove.extend(is_over.then(|| Removal::Volume(agent.name_any())));
-                return Situation::Finished { until };
-            }
+    if !has_work && let Some(situation) = rests(observed, work) {
+        return Err(situation);
+    }
+    taught(observed)?;
+    template(observed)
+}
+
+/// Whether there is all that the agent is to know.
+fn taught(observed: &Observed) -> Result<(), Situation> {
+    match &observed.knowledge {
+        Knowledge::Complete(_) => Ok(()),
+        Knowledge::Lacks(what) => Err(Situation::LacksKnowledge(what.clone())),
+        Knowledge::NotShared(what) => Err(Situation::KnowledgeNotShared(what.clone())),
+    }
+}
+
+/// How an agent without work stands where it needs no pod.
+fn rests(observed: &Observed, work: &mut Work) -> Option<Situation> {
+    match rest::of(observed) {
+        Rest::Awake(until) => {
+            work.until = until;
+            None
+        }
+        Rest::Asleep => {
+            remove_pod(observed, work);
+            Some(Situation::Sleeping)
+        }
+        Rest::Finished(until) => {
+            remove_pod(observed, work);
+            work.until = until;
+            let is_over = until.is_none() && observed.volume.is_some();
+            work.remove.extend(is_over.then(|| Removal::Volume(observed.agent.name_any())));
+            Some(Situation::Finished { until })
         }
     }
-    match &observed.knowledge {
-        Knowledge::Complete(_) => {}
-        Knowledge::Lacks(what) => return Situation::LacksKnowledge(what.clone()),
-        Knowledge::NotShared(what) => return Situation::KnowledgeNotShared(what.clone()),
-    }
-    match &observed.template {
-        None => Situation::WaitsForTemplate(status::template_name(agent).to_owned()),
+}
+
+/// The agent's template, where it has one that can give it a key.
+fn template(observed: &Observed) -> Result<&Resolved, Situation> {
+    Err(match &observed.template {
+        None => Situation::WaitsForTemplate(status::template_name(&observed.agent).to_owned()),
         Some(Resolved { key: ModelKey::Missing(secret), .. }) => {
             Situation::WaitsForKey { namespace: observed.settings.namespace.clone(), secret: secret.clone() }
         }
         Some(Resolved { key: ModelKey::NotGranted(secret), .. }) => Situation::KeyNotGranted(secret.clone()),
-        Some(resolved) => awake(observed, resolved, work),
-    }
+        Some(resolved) => return Ok(resolved),
+    })
 }
 
 /// What is wrong with the agent or its template: admission refuses it, but may have been passed by, or be newer.
@@ -126,19 +160,25 @@ fn foreign_child(observed: &Observed) -> Option<Situation> {
 
 fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation {
     let agent = &*observed.agent;
-    let wanted = build::pod(agent, resolved, &observed.settings, &observed.master);
-    let running = observed.tasks.iter().any(|(_, phase)| *phase == TaskPhase::Running);
     if !observed.namespace_is_prepared {
         prepare_namespace(observed, work);
     }
+    match observed.place {
+        Place::Given => {}
+        Place::Waits { position, limit } => return Situation::Queued { position, limit },
+        Place::Unknown => return Situation::Starting(LAST_POD.into()),
+    }
+    let wanted = build::pod(agent, resolved, &observed.settings, &observed.master);
+    let running = observed.tasks.iter().any(|(_, phase)| *phase == TaskPhase::Running);
     let Some(pod) = observed.pod.as_deref() else {
         prepare(observed, resolved, work);
         work.apply.push(Child::Pod(Box::new(wanted)));
+        work.until = work.until.into_iter().chain(observed.now.checked_add(UNSEEN).ok()).min();
         return Situation::Starting(pod_state::STARTING.into());
     };
     let outdated = pod.annotations().get(build::MANIFEST_HASH) != wanted.annotations().get(build::MANIFEST_HASH);
     match pod_state::of(pod) {
-        PodState::Leaving => Situation::Starting("The last pod is going; a new one follows".into()),
+        PodState::Leaving => Situation::Starting(LAST_POD.into()),
         PodState::Over => {
             remove_pod(observed, work);
             Situation::Starting("The pod was ended by the node; a new one follows".into())

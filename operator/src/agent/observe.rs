@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{cmp::Reverse, num::NonZeroU32, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -21,8 +21,10 @@ use kube::{
 
 use super::{
     AgentPod,
-    decide::decide,
+    decide::{decide, wanted},
     knowledge::{self, Knowledge},
+    places::{Order, Place, Places, Request},
+    status::template_name,
     template::Resolved,
 };
 use crate::{
@@ -40,6 +42,8 @@ pub struct AgentController {
     pub index: Arc<TaskIndex>,
     /// Which agents are whose manager.
     pub attachments: Arc<Attachments>,
+    /// Who may be awake.
+    pub places: Arc<Places>,
     /// The installation's settings.
     pub settings: Arc<Settings>,
     /// What secrets are derived from.
@@ -114,6 +118,8 @@ pub struct Observed {
     pub pod: Option<Arc<AgentPod>>,
     /// Its workspace, or one of its name that another object owns.
     pub volume: Option<Arc<PartialObjectMeta<PersistentVolumeClaim>>>,
+    /// Whether a pod may be made for it, where it wants one and has none.
+    pub place: Place,
     /// Whether its namespace has the agents' service account and network policies.
     pub namespace_is_prepared: bool,
     /// Whether its namespace is being deleted, where nothing can be made any more.
@@ -138,6 +144,16 @@ impl Observed {
         self.agent.metadata.uid.as_deref().unwrap_or_default()
     }
 
+    /// What places are kept by.
+    fn id(&self) -> Option<AgentId> {
+        AgentId::new(self.agent.namespace()?, self.agent.name_any()).ok()
+    }
+
+    /// Whether it has a pod of its own, which is never taken from it to make room for another.
+    fn has_pod(&self) -> bool {
+        self.pod.as_deref().is_some_and(|pod| self.owns(pod))
+    }
+
     /// Whether the object with these owners is this agent's.
     pub fn owns(&self, object: &impl Resource) -> bool {
         object.meta().owner_references.iter().flatten().any(|owner| owner.uid == self.uid())
@@ -150,6 +166,54 @@ impl Controller for AgentController {
     type Status = KomputerAgentStatus;
 
     fn observe(&self, agent: Arc<KomputerAgent>, now: Timestamp, written: Option<Timestamp>) -> Observed {
+        let mut observed = self.look(agent, now, written);
+        let Some(id) = observed.id().filter(|_| !observed.has_pod()) else { return observed };
+        match request(&observed) {
+            Some(request) => observed.place = self.places.ask(&id, request),
+            None => self.places.leave(&id),
+        }
+        observed
+    }
+
+    fn decide(observed: &Observed) -> Plan<KomputerAgentStatus> {
+        decide(observed)
+    }
+
+    fn forget(&self, agent: &ObjectRef<KomputerAgent>) {
+        if let Ok(id) = AgentId::new(agent.namespace.clone().unwrap_or_default(), &agent.name) {
+            self.places.leave(&id);
+        }
+    }
+}
+
+/// What the agent asks for where it wants a pod.
+fn request(observed: &Observed) -> Option<Request> {
+    let resolved = wanted(observed)?;
+    let agent = &*observed.agent;
+    let limit = resolved.template.max_concurrent_agents.and_then(|limit| u32::try_from(limit).ok());
+    Some(Request {
+        template: template_name(agent).into(),
+        limit: limit.and_then(NonZeroU32::new),
+        order: Order {
+            priority: Reverse(agent.spec.priority.unwrap_or_default()),
+            created: agent.metadata.creation_timestamp.as_ref().map(|created| created.0),
+        },
+    })
+}
+
+impl AgentController {
+    /// Gives places from now on, first to those of `agents` whose turn it is.
+    pub fn open_places(&self, agents: &Store<KomputerAgent>) {
+        let now = Timestamp::now();
+        let requests = agents.state().into_iter().filter_map(|agent| {
+            let observed = self.look(agent, now, None);
+            let id = observed.id().filter(|_| !observed.has_pod())?;
+            Some((id, request(&observed)?))
+        });
+        self.places.open(requests.collect());
+    }
+
+    fn look(&self, agent: Arc<KomputerAgent>, now: Timestamp, written: Option<Timestamp>) -> Observed {
         let (namespace, name) = (agent.namespace().unwrap_or_default(), agent.name_any());
         let kept = AgentSummary::from(&*agent);
         let arrived = AgentId::new(&namespace, &name)
@@ -162,6 +226,7 @@ impl Controller for AgentController {
             knowledge: knowledge::of(&agent, &self.caches),
             pod: self.caches.pods.get(&ObjectRef::new(&name).within(&namespace)),
             volume: self.caches.volumes.get(&ObjectRef::new(&name).within(&namespace)),
+            place: Place::default(),
             namespace_is_prepared: self.caches.namespace_is_prepared(&namespace),
             namespace_is_going: self
                 .caches
@@ -178,12 +243,6 @@ impl Controller for AgentController {
         }
     }
 
-    fn decide(observed: &Observed) -> Plan<KomputerAgentStatus> {
-        decide(observed)
-    }
-}
-
-impl AgentController {
     fn template(&self, agent: &KomputerAgent, namespace: &str) -> Option<Resolved> {
         let name = agent.spec.template_ref.as_ref().map_or(DEFAULT_TEMPLATE, |reference| &reference.name);
         if let Some(template) = self.caches.templates.get(&ObjectRef::new(name).within(namespace)) {

@@ -8,7 +8,7 @@ use komputer_crds::{
 use komputer_events::Cursor;
 use kube::ResourceExt;
 
-use super::{instructions, observe::Observed};
+use super::{instructions, observe::Observed, places::Limit};
 use crate::{
     conditions::{Progress, Standing, conditions},
     fold::AgentSummary,
@@ -27,6 +27,7 @@ pub(super) enum Situation {
     KeyNotGranted(NamespacedSecretKeyRef),
     WaitsForSecret(String),
     WaitsForName { kind: &'static str, name: String },
+    Queued { position: u32, limit: Limit },
     Starting(String),
     Idle,
     Working,
@@ -47,6 +48,7 @@ impl Situation {
             | Self::WaitsForKey { .. }
             | Self::WaitsForSecret(_)
             | Self::WaitsForName { .. } => AgentPhase::Pending,
+            Self::Queued { .. } => AgentPhase::Queued,
             Self::Starting(_) => AgentPhase::Starting,
             Self::Idle => AgentPhase::Idle,
             Self::Working => AgentPhase::Working,
@@ -95,6 +97,7 @@ impl Situation {
             Self::WaitsForName { kind, name } => dependency(format!(
                 "{kind} {name} exists and belongs to somebody else or is going; delete it or rename the agent"
             )),
+            Self::Queued { limit, .. } => row(Progress::Progressing, "Queued", queued(agent, *limit)),
             Self::Starting(message) => row(Progress::Progressing, "Starting", message.clone()),
             Self::Idle => row(Progress::Done, "Idle", "The agent is awake and waits for tasks".into()),
             Self::Working => row(Progress::Done, "Working", "The agent works on a task".into()),
@@ -123,6 +126,22 @@ impl Situation {
     }
 }
 
+/// The position is not in it: it changes more often.
+fn queued(agent: &KomputerAgent, limit: Limit) -> String {
+    match limit {
+        Limit::Template(limit) => format!(
+            "{limit} of the agents that template {} makes in namespace {} may be awake at a time, and are; this one \
+             starts in its turn; raise spec.maxConcurrentAgents of the template, or let another sleep",
+            template_name(agent),
+            agent.namespace().unwrap_or_default(),
+        ),
+        Limit::Installation(limit) => format!(
+            "{limit} of all agents may be awake at a time, and are; this one starts in its turn; let another sleep, or \
+             raise --max-awake-agents of komputer-operator"
+        ),
+    }
+}
+
 pub(super) fn template_name(agent: &KomputerAgent) -> &str {
     agent.spec.template_ref.as_ref().map_or(DEFAULT_TEMPLATE, |reference| &reference.name)
 }
@@ -132,12 +151,17 @@ pub(super) fn of(observed: &Observed, model: String, situation: Situation) -> Ko
     let generation = agent.metadata.generation;
     let before = agent.status.as_ref().map_or(&[][..], StatusConditions::conditions);
     let has_pod = matches!(situation, Situation::Starting(_) | Situation::Idle | Situation::Working);
+    let queue_position = match &situation {
+        Situation::Queued { position, .. } => i32::try_from(*position).ok(),
+        _ => None,
+    };
     let seen = summary.cursor > Cursor::START;
     KomputerAgentStatus {
         observed_generation: generation,
         conditions: conditions(&situation.standing(agent), deprecated(agent), generation, before, observed.now),
         phase: Some(situation.phase()),
         model: Some(model),
+        queue_position,
         pod_name: has_pod.then(|| agent.name_any()),
         session_id: summary.session_id.clone(),
         instructions: instructions::status(agent),
@@ -158,10 +182,11 @@ fn last_task(summary: &AgentSummary) -> Option<LastTask> {
     })
 }
 
-/// Whether the two differ only in what changes all the time while an agent starts or works.
+/// Whether the two differ only in what changes all the time while an agent waits, starts or works.
 pub(super) fn only_progress(before: &KomputerAgentStatus, wanted: &KomputerAgentStatus) -> bool {
     let still = |status: &KomputerAgentStatus| KomputerAgentStatus {
         conditions: without_progress(&status.conditions),
+        queue_position: status.queue_position.map(|_| 0),
         total_cost_usd: None,
         tokens: None,
         cursor: None,

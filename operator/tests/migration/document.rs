@@ -1,29 +1,27 @@
 //! Every command of docs/migrate-from-komputer-ai.md, as it stands there and in its order. The test starts the programs that
 //! nodes would start, and plays Helm.
-use std::{
-    fs,
-    path::Path,
-    process::{Child, Command},
-};
+use std::{fs, path::Path, process::Command};
 
 use komputer_crds::validate::Kind;
-use komputer_operator::bootstrap;
 use komputer_tests::{
     cluster::LightCluster,
     kustomize::{documents, repository},
     node::eventually,
     ports::free_port,
-    redis::{Memory, Redis},
 };
 use kube::{Client, ResourceExt, api::ListParams};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{NEW, OLD, api, before, etcd::stored, komputer, of_version, stored_versions};
+use crate::{
+    NEW, OLD, api, before,
+    etcd::stored,
+    komputer, of_version,
+    running::{self, Operator},
+    stored_versions,
+};
 
 const DOCUMENT: &str = include_str!("../../../docs/migrate-from-komputer-ai.md");
-/// Every redis user of these tests has its name as its password.
-const OPERATOR: &str = "komputer-operator";
 
 /// The document's blocks of commands.
 fn blocks() -> Vec<String> {
@@ -97,27 +95,6 @@ fn call_by_url(file: &Path, port: u16, clients: &dyn Fn(&mut Value) -> Vec<&mut 
     fs::write(file, document.to_string()).unwrap();
 }
 
-struct Operator(Child);
-
-impl Operator {
-    fn start(cluster: &LightCluster, redis: &Redis) -> Self {
-        let health = format!("127.0.0.1:{}", free_port());
-        let program = Command::new(env!("CARGO_BIN_EXE_komputer-operator"))
-            .args(["--agent-image", "localhost/komputer-agent:dev", "--health-listen", &health])
-            .args(["--redis-address", &redis.address().to_string(), "--namespace", komputer::SYSTEM])
-            .env("KUBECONFIG", cluster.kubeconfig())
-            .spawn();
-        Self(program.expect("the operator"))
-    }
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        _ = self.0.kill();
-        _ = self.0.wait();
-    }
-}
-
 /// Komputer.ai, after `helm uninstall`.
 fn komputer_ai(cluster: &LightCluster) {
     komputer::apply(cluster, &before::definitions());
@@ -151,7 +128,6 @@ async fn are_stored_in(client: &Client, cluster: &LightCluster, version: &str) {
 async fn every_command_of_the_document_works_as_it_stands_there() {
     let cluster = LightCluster::start_with_controllers("exchange").expect("a cluster");
     let client = cluster.client().await.unwrap();
-    let redis = Redis::start(&bootstrap::users(OPERATOR, "komputer-api"), Memory::Lost).expect("a Redis");
     komputer_ai(&cluster);
     let port = free_port();
     let mut shell = Shell::new(&cluster, port);
@@ -169,11 +145,9 @@ async fn every_command_of_the_document_works_as_it_stands_there() {
     let done = shell.next("kubectl get komputeragents.v1alpha1.komputer.komputer.ai");
     assert!(done.contains("sleeping patched") && done.lines().count() == 1, "{done}");
 
-    let password = format!("--from-literal=operator-password={OPERATOR}");
-    let secret = ["create", "secret", "generic", "komputer-redis", "-n", komputer::SYSTEM, &password];
-    cluster.kubectl(&secret, "").unwrap();
+    let redis = running::redis(&cluster);
     shell.next("kubectl apply --server-side --force-conflicts -k KOMPUTER/kustomize/base");
-    let operator = Operator::start(&cluster, &redis);
+    let operator = Operator::start(&cluster, &redis, &[]);
     let shown = shell.next("for kind in");
     assert!(
         shown.contains("StorageMigrated") && shown.contains("komputeragent.komputer.komputer.ai/hello-world"),
@@ -186,7 +160,7 @@ async fn every_command_of_the_document_works_as_it_stands_there() {
 
     shell.next("for kind in");
     drop(operator);
-    let operator = Operator::start(&cluster, &redis);
+    let operator = Operator::start(&cluster, &redis, &[]);
     shell.next("for kind in");
     drop((operator, webhooks));
     are_stored_in(&client, &cluster, OLD).await;

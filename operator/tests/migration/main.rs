@@ -6,6 +6,8 @@ mod before;
 mod document;
 mod etcd;
 mod komputer;
+#[path = "../running/operator.rs"]
+mod running;
 
 use futures::{StreamExt, stream};
 use k8s_openapi::{

@@ -18,6 +18,8 @@ pub(super) use volume::volume;
 
 /// Holds the hash of the manifest that was applied.
 pub const MANIFEST_HASH: &str = "komputer.ai/manifest-hash";
+/// Names the template an agent's pod was made from, whose limit it counts against.
+pub const TEMPLATE: &str = "komputer.ai/template";
 /// What every agent's pod, volume and account is labelled with, and watches select.
 pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "komputer-operator");
 /// What agents' pods are called among an application's parts.

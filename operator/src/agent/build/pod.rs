@@ -12,9 +12,12 @@ use komputer_crds::v1beta1::{KomputerAgent, Template};
 use komputer_events::task::PORT;
 use kube::ResourceExt;
 
-use super::{MANIFEST_HASH, SERVICE_ACCOUNT, child_of, overlay::overlay, secret};
+use super::{MANIFEST_HASH, SERVICE_ACCOUNT, TEMPLATE, child_of, overlay::overlay, secret};
 use crate::{
-    agent::template::{ModelKey, Resolved},
+    agent::{
+        status::template_name,
+        template::{ModelKey, Resolved},
+    },
     keys::MasterKey,
     settings::Settings,
 };
@@ -38,11 +41,12 @@ pub(in crate::agent) fn pod(
         spec = overlay(&spec, changes);
     }
     let mut metadata = child_of(agent, agent.name_any(), labels);
-    let manifest = serde_json::to_string(&(&metadata.labels, &spec)).unwrap_or_default();
+    let name = template_name(agent);
+    let manifest = serde_json::to_string(&(&metadata.labels, name, &spec)).unwrap_or_default();
     let secret = secret(agent, &resolved.key, master);
     let secrets = secret.string_data.iter().flatten().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
     let hash = master.fingerprint(std::iter::once(manifest.as_str()).chain(secrets));
-    metadata.annotations = Some([(MANIFEST_HASH.into(), hash)].into());
+    metadata.annotations = Some([(MANIFEST_HASH.into(), hash), (TEMPLATE.into(), name.into())].into());
     Pod { metadata, spec: Some(spec), ..Default::default() }
 }
 

@@ -11,7 +11,7 @@ use kube::{Resource, core::PartialObjectMeta};
 
 use super::*;
 use crate::{
-    agent::{AgentPod, Lesson, Source, agent_pod::AgentPodStatus},
+    agent::{AgentPod, Lesson, Limit, Source, agent_pod::AgentPodStatus},
     fold::AgentSummary,
     keys::{MasterKey, Sensitive},
     settings::Settings,
@@ -29,6 +29,7 @@ fn world() -> Observed {
         managers: vec![],
         pod: None,
         volume: None,
+        place: Place::default(),
         namespace_is_prepared: true,
         namespace_is_going: false,
         tasks: vec![],
@@ -134,6 +135,43 @@ fn deciding_twice_about_a_settled_agent_changes_nothing() {
     observed.now = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1);
     let second = decide(&observed);
     assert_eq!(second, Plan::nothing());
+}
+
+#[test]
+fn who_waits_for_a_place_makes_nothing_and_says_at_which_position() {
+    let mut observed = world();
+    let limit = Limit::Template(std::num::NonZeroU32::MIN);
+    observed.place = Place::Waits { position: 4, limit };
+    let plan = decide(&observed);
+    let status = plan.status.clone().unwrap();
+    assert_eq!((kinds(&plan), status.queue_position, status.pod_name), (vec![], Some(4), None));
+    let expected = "1 of the agents that template default makes in namespace team may be awake at a time, and are; this one \
+                    starts in its turn; raise spec.maxConcurrentAgents of the template, or let another sleep";
+    assert_eq!(standing(&plan), ("Unknown".into(), "Queued".into(), expected.into()));
+
+    // Coming nearer is told no more often than other progress.
+    change(&mut observed, |agent| agent.status = plan.status);
+    observed.written = Some(observed.now);
+    observed.place = Place::Waits { position: 3, limit };
+    let plan = decide(&observed);
+    assert_eq!((plan.status, plan.again), (None, Some(crate::status::PROGRESS)));
+    observed.place = Place::Given;
+    assert_eq!(standing(&decide(&observed)).1, "Starting");
+}
+
+#[test]
+fn only_who_needs_a_pod_and_may_have_one_asks_for_a_place() {
+    let asks = |change: &dyn Fn(&mut Observed)| {
+        let mut observed = world();
+        change(&mut observed);
+        wanted(&observed).is_some()
+    };
+    assert!(asks(&|_| {}));
+    assert!(!asks(&|observed| observed.template = None));
+    assert!(!asks(&|observed| observed.namespace_is_going = true));
+    assert!(!asks(&|observed| change(observed, |agent| agent.spec.suspend = Some(true))));
+    let sleeps = || Some(Lifecycle { after_task: Some(AfterTask::Sleep), ..Lifecycle::default() });
+    assert!(!asks(&|observed| change(observed, |agent| agent.spec.lifecycle = sleeps())));
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! Who may be awake: places that a template or the installation limits, and who waits for one.
+mod doubts;
+mod line;
+mod order;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    num::NonZeroU32,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use komputer_events::AgentId;
+use kube::{Resource, ResourceExt, runtime::reflector::ObjectRef};
+use tokio::sync::mpsc;
+
+pub use doubts::Doubts;
+pub use line::{Place, Request};
+pub use order::{Limit, Order};
+
+use self::line::{Doubt, Line};
+use super::build::TEMPLATE;
+use crate::{controller::Queue, watch::Change};
+use komputer_crds::v1beta1::KomputerAgent;
+
+/// The places of all agents. All ask here, one after the other, so that no two are given the last place; nothing of it
+/// is stored, because pods say the same.
+pub struct Places {
+    line: Mutex<Line>,
+    agents: Queue<KomputerAgent>,
+    doubts: mpsc::UnboundedSender<Doubt>,
+}
+
+impl Places {
+    /// Places without a pod yet. At most `limit` agents of the whole installation are awake at a time, where it is
+    /// given; `agents` takes those that are to be looked at because a place is theirs, or they come nearer to one.
+    pub fn new(limit: Option<NonZeroU32>, agents: Queue<KomputerAgent>) -> (Self, Doubts) {
+        let (doubts, doubted) = mpsc::unbounded_channel();
+        (Self { line: Mutex::new(Line::new(limit)), agents, doubts }, Doubts(doubted))
+    }
+
+    /// Asks for a place for an agent that wants a pod and has none. Where it is given, the pod may be made at once.
+    pub fn ask(&self, id: &AgentId, request: Request) -> Place {
+        let mut line = self.line();
+        let place = line.ask(id, request);
+        self.tell(line);
+        place
+    }
+
+    /// The agent wants no pod, or is gone: its place is free as soon as no pod of it is left.
+    pub fn leave(&self, id: &AgentId) {
+        let mut line = self.line();
+        line.leave(id);
+        self.tell(line);
+    }
+
+    /// An agent's pod has appeared, changed or gone.
+    pub fn pod_changed(&self, pod: &impl Resource, change: Change) {
+        let Some((id, template)) = place_of(pod) else { return };
+        let mut line = self.line();
+        match change {
+            Change::Applied => line.pod_seen(&id, &template),
+            Change::Deleted => line.pod_gone(&id),
+        }
+        self.tell(line);
+    }
+
+    /// Begins to give places: `requests` are those of all agents that want a pod and have none. Who would ask first by
+    /// chance does not go first.
+    pub fn open(&self, requests: Vec<(AgentId, Request)>) {
+        let mut line = self.line();
+        line.open(requests);
+        self.tell(line);
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, mut line: MutexGuard<'_, Line>) {
+        let news = line.news();
+        for id in news.wake {
+            let _ = self.agents.unbounded_send(ObjectRef::new(id.name()).within(id.namespace()));
+        }
+        for doubt in news.doubts {
+            let _ = self.doubts.send(doubt);
+        }
+    }
+}
+
+/// Whose pod it is, and the template it was made from.
+fn place_of(pod: &impl Resource) -> Option<(AgentId, String)> {
+    let id = AgentId::new(pod.namespace()?, pod.meta().name.as_deref()?).ok()?;
+    Some((id, pod.annotations().get(TEMPLATE).cloned().unwrap_or_default()))
+}

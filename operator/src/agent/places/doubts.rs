@@ -1,0 +1,89 @@
+//! Places of which only the apiserver knows whether they are taken.
+use std::time::Duration;
+
+use backon::BackoffBuilder;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
+use komputer_events::bus::retry_policy;
+use kube::{
+    Api, Client,
+    api::{ListParams, PartialObjectMeta},
+};
+use tokio::sync::mpsc;
+
+use super::{Places, line::Doubt, place_of};
+use crate::{
+    agent::build::MANAGED_BY,
+    carry_out::{TIMEOUT, is_not_found},
+};
+
+/// Asked at the same time.
+const CONCURRENCY: usize = 8;
+/// How long a watch may take to show a pod that is there, before the apiserver is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Pods listed at once.
+const PAGE: u32 = 500;
+
+/// Places that were given up, and may have a pod.
+pub struct Doubts(pub(super) mpsc::UnboundedReceiver<Doubt>);
+
+impl Doubts {
+    /// Settles them for as long as the process lives. Nothing is asked while there are none.
+    pub async fn settle(self, client: Client, places: &Places) {
+        let doubts = futures::stream::unfold(self.0, async |mut doubts| Some((doubts.recv().await?, doubts)));
+        doubts.for_each_concurrent(CONCURRENCY, |doubt| settle(&client, places, doubt)).await;
+    }
+}
+
+/// Asks until the apiserver has no such pod, or it was seen or made anew. A pod that was made before is found.
+async fn settle(client: &Client, places: &Places, doubt: Doubt) {
+    let pods = Api::<Pod>::namespaced(client.clone(), doubt.id.namespace());
+    while places.line().is_doubted(&doubt) {
+        match tokio::time::timeout(TIMEOUT, pods.get_metadata(doubt.id.name())).await {
+            Ok(Err(error)) if is_not_found(&error) => {
+                let mut line = places.line();
+                line.pod_missing(&doubt);
+                places.tell(line);
+            }
+            _ => tokio::time::sleep(PATIENCE).await,
+        }
+    }
+}
+
+impl Places {
+    /// Takes into account what pods there are now: a cache may not show yet what another replica made while it led.
+    pub async fn take_stock(&self, client: &Client) {
+        let mut delays = retry_policy().build();
+        self.line().lead();
+        loop {
+            match list(client).await {
+                Ok(pods) => {
+                    let mut line = self.line();
+                    for (id, template) in pods.iter().filter_map(place_of) {
+                        line.pod_listed(&id, &template);
+                    }
+                    return self.tell(line);
+                }
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "could not list the agents' pods");
+                    tokio::time::sleep(delays.next().unwrap_or_default()).await;
+                }
+            }
+        }
+    }
+}
+
+async fn list(client: &Client) -> kube::Result<Vec<PartialObjectMeta<Pod>>> {
+    let api = Api::<Pod>::all(client.clone());
+    let (label, value) = MANAGED_BY;
+    let mut params = ListParams::default().labels(&format!("{label}={value}")).limit(PAGE);
+    let mut pods = Vec::new();
+    loop {
+        let page = api.list_metadata(&params).await?;
+        pods.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(pods),
+        }
+    }
+}

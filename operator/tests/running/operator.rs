@@ -1,0 +1,44 @@
+//! The real operator at a real apiserver and Redis.
+use std::process::{Child, Command};
+
+use komputer_operator::bootstrap;
+use komputer_tests::{
+    cluster::LightCluster,
+    ports::free_port,
+    redis::{Memory, Redis},
+};
+
+pub const SYSTEM: &str = "komputer-system";
+/// Every redis user of these tests has its name as its password.
+const OPERATOR: &str = "komputer-operator";
+
+/// The operator; it is killed where this is dropped.
+pub struct Operator(Child);
+
+impl Operator {
+    pub fn start(cluster: &LightCluster, redis: &Redis, more: &[&str]) -> Self {
+        let health = format!("127.0.0.1:{}", free_port());
+        let program = Command::new(env!("CARGO_BIN_EXE_komputer-operator"))
+            .args(["--agent-image", "localhost/komputer-agent:dev", "--health-listen", &health])
+            .args(["--redis-address", &redis.address().to_string(), "--namespace", SYSTEM])
+            .args(more)
+            .env("KUBECONFIG", cluster.kubeconfig())
+            .spawn();
+        Self(program.expect("the operator"))
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+/// A Redis, and the Secret with the operator's password.
+pub fn redis(cluster: &LightCluster) -> Redis {
+    let acl = bootstrap::users(OPERATOR, "komputer-api");
+    let password = format!("--from-literal=operator-password={OPERATOR}");
+    cluster.kubectl(&["create", "secret", "generic", "komputer-redis", "-n", SYSTEM, &password], "").unwrap();
+    Redis::start(&acl, Memory::Lost).expect("a Redis")
+}
