@@ -8,6 +8,10 @@ mod webhooks;
 
 use clap::{Parser, Subcommand};
 
+/// That of the programs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures komputer.
 #[derive(Parser)]
 struct Arguments {

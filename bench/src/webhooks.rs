@@ -74,8 +74,9 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for objects in SIZES {
         let (webhooks, url) = (&webhooks, &format!("{url}/convert"));
         let review = conversion(objects);
-        let what = format!("conversion by the webhooks alone, {objects} objects a call");
-        measure(&what, arguments.calls, 1, |_| ask(webhooks, url, &review)).await?;
+        let what = |how: &str| format!("conversion by the webhooks alone, {objects} objects a call{how}");
+        measure(&what(""), arguments.calls, 1, |_| ask(webhooks, url, &review)).await?;
+        measure(&what(", without HTTPS"), arguments.calls, 1, |_| async { convert(&review) }).await?;
     }
     for objects in SIZES {
         let (stored, old) = (all::<KomputerAgent>(&client), all::<v1alpha1::KomputerAgent>(&client));
@@ -122,6 +123,14 @@ async fn ask(client: &reqwest::Client, url: &str, review: &Bytes) -> anyhow::Res
     let answer = client.post(url).body(review.clone()).send().await?.error_for_status()?.bytes().await?;
     let has = |text: &[u8]| answer.windows(text.len()).take(1_000).any(|window| window == text);
     ensure!(has(br#""allowed":true"#) || has(br#""status":"Success""#), "{}", String::from_utf8_lossy(&answer));
+    Ok(())
+}
+
+/// What the webhooks do with a review, from its bytes to those of the answer.
+fn convert(review: &Bytes) -> anyhow::Result<()> {
+    let (answer, outcome) = komputer_webhooks::convert(review).map_err(anyhow::Error::msg)?;
+    ensure!(outcome == "ok", "the objects are not converted");
+    std::hint::black_box(serde_json::to_vec(&answer)?);
     Ok(())
 }
 

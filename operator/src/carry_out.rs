@@ -80,15 +80,11 @@ impl Hands {
         let namespace = object.namespace().unwrap_or_default();
         for removal in &plan.remove {
             match removal {
-                Removal::Pod(name) => self.delete::<Pod>(&namespace, name, None).await?,
-                Removal::Volume(name) => self.delete::<PersistentVolumeClaim>(&namespace, name, None).await?,
-                Removal::Task(Exactly { name, uid }) => {
-                    self.delete::<KomputerTask>(&namespace, name, Some(uid)).await?;
-                }
-                Removal::Agent(Exactly { name, uid }) => {
-                    self.delete::<KomputerAgent>(&namespace, name, Some(uid)).await?;
-                }
-            }
+                Removal::Pod(pod) => self.delete::<Pod>(&namespace, pod).await,
+                Removal::Volume(volume) => self.delete::<PersistentVolumeClaim>(&namespace, volume).await,
+                Removal::Task(task) => self.delete::<KomputerTask>(&namespace, task).await,
+                Removal::Agent(agent) => self.delete::<KomputerAgent>(&namespace, agent).await,
+            }?;
         }
         for child in &plan.apply {
             self.apply_child(&namespace, child).await?;
@@ -169,14 +165,13 @@ impl Hands {
         self.client.request(request).await
     }
 
-    /// Deletes an object, where `uid` is given only that one.
-    async fn delete<K: Object>(&self, namespace: &str, name: &str, uid: Option<&str>) -> Result<(), CarryOutError> {
+    /// Deletes an object; one that is gone already, or another of its name, is none of ours.
+    async fn delete<K: Object>(&self, namespace: &str, Exactly { name, uid }: &Exactly) -> Result<(), CarryOutError> {
         let api = self.metadata_of::<K>(namespace);
-        let preconditions = uid.map(|uid| Preconditions { uid: Some(uid.into()), resource_version: None });
+        let preconditions = Some(Preconditions { uid: Some(uid.clone()), resource_version: None });
         let params = DeleteParams { preconditions, ..DeleteParams::background() };
         match self.write("delete", kind::<K>(), name, api.delete(name, &params)).await {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(()),
-            Err(CarryOutError::Api { source, .. }) if uid.is_some() && is_conflict(&source) => Ok(()),
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) || is_conflict(&source) => Ok(()),
             result => result.map(drop),
         }
     }

@@ -7,6 +7,7 @@ use k8s_openapi::api::{
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 use komputer_events::task::TaskRequest;
+use kube::{Resource, ResourceExt};
 
 use crate::{agent::Source, keys::Sensitive};
 
@@ -40,13 +41,20 @@ pub struct Exactly {
     pub uid: String,
 }
 
+impl Exactly {
+    /// This object.
+    pub fn of(object: &impl Resource) -> Self {
+        Self { name: object.name_any(), uid: object.uid().unwrap_or_default() }
+    }
+}
+
 /// A child to be removed, in the owner's namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Removal {
     /// Puts the agent to sleep, or makes room for a changed pod.
-    Pod(String),
+    Pod(Exactly),
     /// Throws the workspace away.
-    Volume(String),
+    Volume(Exactly),
     /// Forgets a run of a schedule.
     Task(Exactly),
     /// Ends a schedule's agent.

@@ -2,8 +2,12 @@
 mod decide;
 mod index;
 mod observe;
+mod replacement;
 mod status;
+#[cfg(test)]
+mod tests;
 
 pub use decide::decide;
 pub use index::{TaskIndex, agent_of};
 pub use observe::{Observed, TaskController};
+pub use replacement::{order, replacement};

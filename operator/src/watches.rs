@@ -6,14 +6,16 @@ use k8s_openapi::api::{
     core::v1::{Namespace, PersistentVolumeClaim, Secret, ServiceAccount},
     networking::v1::NetworkPolicy,
 };
-use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerTask};
+use komputer_crds::v1beta1::{
+    KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerTask, TaskMode,
+};
 use komputer_events::AgentId;
 use komputer_operator::{
     access::Notice,
     agent::{AgentPod, Caches, Doubts, Places},
     controller::Queue,
     prune::prune,
-    task::TaskIndex,
+    task::{TaskIndex, agent_of},
     watch::{Change, cache, guarded_cache},
 };
 use kube::{
@@ -173,9 +175,12 @@ fn watch_everything_else(
             move |task: &KomputerTask, change| {
                 index.update(task, change);
                 owners_of_tasks.task_changed(task);
+                let namespace = task.namespace().unwrap_or_default();
+                for other in replaceable(task, &index) {
+                    let _ = tasks.unbounded_send(ObjectRef::new(&other).within(&namespace));
+                }
                 let _ = tasks.unbounded_send(ObjectRef::from_obj(task));
-                let agent = ObjectRef::new(&task.spec.agent_ref.name);
-                let _ = agents_of_tasks.unbounded_send(agent.within(&task.namespace().unwrap_or_default()));
+                let _ = agents_of_tasks.unbounded_send(ObjectRef::new(&task.spec.agent_ref.name).within(&namespace));
             },
         ),
         memories: declarations.memories(),
@@ -222,6 +227,12 @@ fn watch_everything_else(
         ),
         cluster_templates,
     }
+}
+
+/// The tasks that this one may replace.
+fn replaceable(task: &KomputerTask, index: &TaskIndex) -> impl Iterator<Item = String> + use<> {
+    let agent = agent_of(task).filter(|_| task.spec.mode == Some(TaskMode::Replace));
+    agent.map(|agent| index.of(&agent)).into_iter().flatten()
 }
 
 /// Both, one after the other.

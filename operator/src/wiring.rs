@@ -86,7 +86,12 @@ async fn lead(
     places.take_stock(&client).await;
     agent_controller.open_places(agents);
     let places = places.clone();
-    let task_controller = TaskController { agents: agents.clone(), inbox: inbox.clone() };
+    let task_controller = TaskController {
+        agents: agents.clone(),
+        tasks: caches.tasks.clone(),
+        index: index.clone(),
+        inbox: inbox.clone(),
+    };
     let schedule_controller = ScheduleController {
         agents: agents.clone(),
         tasks: caches.tasks.clone(),

@@ -48,7 +48,7 @@ pub struct TemplateRef {
 }
 
 /// The agent a task is for.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 pub struct AgentRef {
     /// Name of a `KomputerAgent` of the same namespace.
     #[schemars(schema_with = "schema::agent_name")]

@@ -7,7 +7,7 @@ use super::{AgentRef, Tokens};
 use crate::{name_limit::NameLimit, schema};
 
 /// One unit of work for an agent. Immutable, except that it can be cancelled.
-#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[kube(
     group = "komputer.komputer.ai",
     version = "v1beta1",
@@ -59,7 +59,11 @@ use crate::{name_limit::NameLimit, schema};
     validation = Rule::new("has(self.mode) == has(oldSelf.mode) && (!has(self.mode) || self.mode == oldSelf.mode)")
         .message("mode is immutable; create a new task instead")
         .reason(Reason::FieldValueForbidden)
-        .field_path(".mode")
+        .field_path(".mode"),
+    validation = Rule::new("has(self.ttlAfterFinished) == has(oldSelf.ttlAfterFinished) && (!has(self.ttlAfterFinished) || self.ttlAfterFinished == oldSelf.ttlAfterFinished)")
+        .message("ttlAfterFinished is immutable; create a new task instead")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".ttlAfterFinished")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct KomputerTaskSpec {
@@ -109,6 +113,12 @@ pub struct KomputerTaskSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<TaskMode>,
 
+    /// How long the task is kept after it has ended, like `24h`; it is deleted then. For ever where absent. Not for tasks
+    /// in Git: what deploys them would make them again, and they would run again. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::duration")]
+    pub ttl_after_finished: Option<String>,
+
     /// Set to true to cancel the task. Cannot be taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,
@@ -120,6 +130,8 @@ pub enum TaskMode {
     /// The task waits until those before it have ended.
     #[default]
     Queue,
+    /// Those before it that have not ended are cancelled.
+    Replace,
 }
 
 /// What came of a task.
@@ -205,6 +217,14 @@ impl TaskPhase {
 }
 
 impl KomputerTask {
+    /// Whether somebody cancelled it before its agent began.
+    pub fn never_began(&self) -> bool {
+        let began = self.status.as_ref().is_some_and(|status| status.start_time.is_some());
+        let is_cancelled = self.phase() == TaskPhase::Cancelled
+            || self.phase() == TaskPhase::Pending && self.spec.cancel == Some(true);
+        is_cancelled && !began
+    }
+
     /// Where the task stands; pending where nothing is known.
     pub fn phase(&self) -> TaskPhase {
         self.status.as_ref().and_then(|status| status.phase).unwrap_or_default()

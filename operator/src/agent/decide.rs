@@ -24,8 +24,9 @@ use super::{
 };
 use crate::{
     keys::Audience,
-    plan::{Call, Child, Plan, PodAddress, Removal},
+    plan::{Call, Child, Exactly, Plan, PodAddress, Removal},
     status::{Written, show},
+    task::replacement,
 };
 
 /// What to do about an agent.
@@ -114,8 +115,8 @@ fn rests(observed: &Observed, work: &mut Work) -> Option<Situation> {
         Rest::Finished(until) => {
             remove_pod(observed, work);
             work.until = until;
-            let is_over = until.is_none() && observed.volume.is_some();
-            work.remove.extend(is_over.then(|| Removal::Volume(observed.agent.name_any())));
+            let volume = observed.volume.as_deref().filter(|_| until.is_none());
+            work.remove.extend(volume.map(|volume| Removal::Volume(Exactly::of(volume))));
             Some(Situation::Finished { until })
         }
     }
@@ -223,14 +224,16 @@ fn own_secret(observed: &Observed, resolved: &Resolved) -> Child {
 
 fn remove_pod(observed: &Observed, work: &mut Work) {
     let pod = observed.pod.as_deref().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    work.remove.extend(pod.map(|pod| Removal::Pod(pod.name_any())));
+    work.remove.extend(pod.map(|pod| Removal::Pod(Exactly::of(pod))));
 }
 
 /// Tasks are handed over one at a time, oldest first; the running one too, for a pod that has not heard of it.
 fn calls(observed: &Observed, resolved: &Resolved, pod_uid: String, ip: String) -> Vec<Call> {
+    let all = || observed.tasks.iter().map(|(task, _)| &**task);
+    let is_replaced = |task: &KomputerTask| replacement(task, all()).is_some();
     let open = observed.tasks.iter().filter(|(task, phase)| {
-        let never_began = *phase == TaskPhase::Pending && task.spec.cancel == Some(true);
-        !phase.is_terminal() && !never_began && task.metadata.deletion_timestamp.is_none()
+        let never_begins = *phase == TaskPhase::Pending && (task.spec.cancel == Some(true) || is_replaced(task));
+        !phase.is_terminal() && !never_begins && task.metadata.deletion_timestamp.is_none()
     });
     let token = observed.master.derive(Audience::AgentHttp, observed.uid());
     let pod = PodAddress { uid: pod_uid, ip, token };
@@ -243,16 +246,17 @@ fn calls(observed: &Observed, resolved: &Resolved, pod_uid: String, ip: String) 
         calls.push(Call::Teach { pod: pod.clone(), sources: sources.clone() });
     }
     calls.push(Call::PutTask { pod: pod.clone(), uid: uid.clone(), request });
-    if task.spec.cancel == Some(true) {
+    if task.spec.cancel == Some(true) || is_replaced(task) {
         calls.push(Call::CancelTask { pod, uid });
     }
     calls
 }
 
-/// A task that runs although its object was deleted: nobody wants it any more.
+/// A task that runs although its object was deleted, or ended before the agent began: nobody wants it any more.
 fn abandoned(observed: &Observed) -> Option<String> {
     let running = observed.summary.last_task.as_ref().filter(|last| last.phase == "Running")?;
-    let is_wanted = observed.tasks.iter().any(|(task, _)| task.metadata.uid.as_ref() == Some(&running.uid));
+    let mut tasks = observed.tasks.iter();
+    let is_wanted = tasks.any(|(task, _)| task.metadata.uid.as_ref() == Some(&running.uid) && !task.never_began());
     (!is_wanted).then(|| running.uid.clone())
 }
 

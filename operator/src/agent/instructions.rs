@@ -34,13 +34,7 @@ pub(super) fn task(agent: &KomputerAgent, wanted: Option<&InstructionsStatus>) -
     let spec = KomputerTaskSpec {
         agent_ref: AgentRef { name: agent.name_any() },
         instructions: agent.spec.instructions.clone()?,
-        model: None,
-        max_cost_usd: None,
-        max_turns: None,
-        deadline: None,
-        retries: None,
-        mode: None,
-        cancel: None,
+        ..Default::default()
     };
     let mut task = KomputerTask::new(&wanted.task_name, spec);
     task.metadata = child_of(agent, wanted.task_name.clone(), BTreeMap::new());

@@ -28,8 +28,14 @@ use super::{
     template::Resolved,
 };
 use crate::{
-    controller::Controller, declared::Attachments, fold::AgentSummary, inbox::Inbox, keys::MasterKey, plan::Plan,
-    settings::Settings, task::TaskIndex,
+    controller::Controller,
+    declared::Attachments,
+    fold::AgentSummary,
+    inbox::Inbox,
+    keys::MasterKey,
+    plan::Plan,
+    settings::Settings,
+    task::{TaskIndex, order},
 };
 
 /// Keeps agents' pods, workspaces and statuses, and hands them their tasks.
@@ -267,7 +273,7 @@ impl AgentController {
                 (task, phase)
             })
             .collect();
-        tasks.sort_by_key(|(task, _)| (task.creation_timestamp(), task.name_any()));
+        tasks.sort_by_key(|(task, _)| order(task));
         tasks
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use komputer_crds::{
     recurrence::duration,
-    v1beta1::{AfterTask, Lifecycle},
+    v1beta1::{AfterTask, Lifecycle, TaskCounts},
 };
 
 use super::observe::Observed;
@@ -26,7 +26,7 @@ pub(super) fn of(observed: &Observed) -> Rest {
         observed.agent.spec.lifecycle.clone().unwrap_or_default();
     let length = |text: Option<String>| text.as_deref().and_then(duration);
     let patience = match after_task.unwrap_or_default() {
-        AfterTask::Delete if observed.tasks.is_empty() => return Rest::Awake(None),
+        AfterTask::Delete if !has_worked(observed) => return Rest::Awake(None),
         AfterTask::Delete => {
             let until = length(ttl_after_finished).map(|ttl| after(idle_since(observed), ttl));
             return Rest::Finished(until.filter(|until| *until > observed.now));
@@ -42,6 +42,11 @@ pub(super) fn of(observed: &Observed) -> Rest {
             if until > observed.now { Rest::Awake(Some(until)) } else { Rest::Asleep }
         }
     }
+}
+
+/// Whether it has had a task, which may be gone by now.
+fn has_worked(observed: &Observed) -> bool {
+    !observed.tasks.is_empty() || observed.summary.tasks != TaskCounts::default()
 }
 
 /// Since when there has been nothing to do: since the last task ended or, before any has, since the pod was ready or the

@@ -82,18 +82,14 @@ pub(super) fn dismissal(observed: &Observed) -> Option<Removal> {
         schedule.spec.agent.is_some() && is_own(schedule, agent) && agent.metadata.deletion_timestamp.is_none()
     })?;
     let goes = schedule.spec.agent_deletion_policy.unwrap_or_default() == AgentDeletionPolicy::Delete;
-    goes.then(|| Removal::Agent(exactly(agent)))
+    goes.then(|| Removal::Agent(Exactly::of(agent)))
 }
 
 /// The agent that the schedule had made under another name than it has now.
 pub(super) fn former(observed: &Observed) -> Option<Exactly> {
     let found = observed.former.as_deref().filter(|agent| agent.metadata.deletion_timestamp.is_none())?;
     let owner = owner(&found.metadata).filter(|owner| Some(&owner.uid) == observed.schedule.metadata.uid.as_ref());
-    owner.map(|_| exactly(found))
-}
-
-fn exactly(agent: &KomputerAgent) -> Exactly {
-    Exactly { name: agent.name_any(), uid: agent.uid().unwrap_or_default() }
+    owner.map(|_| Exactly::of(found))
 }
 
 /// Whether it was made for the schedule, or for one of its name before, that left it.

@@ -41,8 +41,7 @@ pub(super) fn task(schedule: &KomputerSchedule, name: &str, time: Option<Timesta
         max_turns: wanted.max_turns,
         deadline: wanted.deadline.clone(),
         retries: wanted.retries,
-        mode: None,
-        cancel: None,
+        ..Default::default()
     };
     let mut task = KomputerTask::new(name, spec);
     task.metadata = child_of(schedule, name);

@@ -102,7 +102,7 @@ impl Runs {
         let older = self.under_way().filter(|run| Some(&run.name) != newest);
         let tasks = older.filter_map(|run| self.tasks.get(&run.name));
         let wanted = tasks.filter(|task| task.spec.cancel != Some(true) && task.metadata.deletion_timestamp.is_none());
-        wanted.map(|task| exactly(task)).collect()
+        wanted.map(|task| Exactly::of(&**task)).collect()
     }
 
     /// Tasks beyond what the schedule keeps, of which the written status says how they ended.
@@ -119,7 +119,7 @@ impl Runs {
             tasks.filter(|(run, task)| written.contains(run) && task.metadata.deletion_timestamp.is_none())
         };
         let all = beyond(true, succeeded).chain(beyond(false, failed));
-        all.map(|(_, task)| Removal::Task(exactly(task))).collect()
+        all.map(|(_, task)| Removal::Task(Exactly::of(&**task))).collect()
     }
 
     /// Whether a task may still be on its way to the cache.
@@ -169,10 +169,6 @@ fn follow(run: &mut ScheduleRun, task: Option<&KomputerTask>, now: Timestamp) {
         }
         None => {}
     }
-}
-
-fn exactly(task: &KomputerTask) -> Exactly {
-    Exactly { name: task.name_any(), uid: task.uid().unwrap_or_default() }
 }
 
 fn money(text: Option<&String>) -> Money {

@@ -7,13 +7,21 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 
-use super::{decide, index::agent_of};
+use super::{
+    decide,
+    index::{TaskIndex, agent_of},
+    replacement,
+};
 use crate::{controller::Controller, fold::TaskSummary, inbox::Inbox, plan::Plan};
 
 /// Keeps tasks' statuses.
 pub struct TaskController {
     /// Whether the agent exists.
     pub agents: Store<KomputerAgent>,
+    /// Tasks.
+    pub tasks: Store<KomputerTask>,
+    /// Which of them are whose.
+    pub index: Arc<TaskIndex>,
     /// What agents said.
     pub inbox: Arc<Inbox>,
 }
@@ -25,6 +33,8 @@ pub struct Observed {
     pub task: Arc<KomputerTask>,
     /// Whether its agent exists.
     pub agent_exists: bool,
+    /// The task that takes its place, where one does.
+    pub replaced_by: Option<String>,
     /// What its events come to.
     pub summary: TaskSummary,
     /// When its status was last written.
@@ -44,10 +54,26 @@ impl Controller for TaskController {
         let arrived = agent_of(&task).and_then(|agent| self.inbox.task(&agent, &task.uid().unwrap_or_default()));
         let kept = TaskSummary::from(&*task);
         let summary = arrived.filter(|arrived| arrived.cursor >= kept.cursor).unwrap_or(kept);
-        Observed { agent_exists: self.agents.get(&reference).is_some(), task, summary, written, now }
+        Observed {
+            agent_exists: self.agents.get(&reference).is_some(),
+            replaced_by: self.replaced_by(&task),
+            task,
+            summary,
+            written,
+            now,
+        }
     }
 
     fn decide(observed: &Observed) -> Plan<KomputerTaskStatus> {
         decide(observed)
+    }
+}
+
+impl TaskController {
+    fn replaced_by(&self, task: &KomputerTask) -> Option<String> {
+        let agent = agent_of(task)?;
+        let name = |name: &String| ObjectRef::new(name).within(agent.namespace());
+        let tasks: Vec<_> = self.index.of(&agent).iter().filter_map(|task| self.tasks.get(&name(task))).collect();
+        replacement(task, tasks.iter().map(|task| &**task))
     }
 }

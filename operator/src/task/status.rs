@@ -1,4 +1,5 @@
 //! Where a task stands, as its status says it.
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use komputer_crds::v1beta1::{KomputerTaskStatus, StatusConditions, TaskPhase};
 use komputer_events::{Cursor, FailureReason};
@@ -21,7 +22,7 @@ pub(super) fn of(observed: &Observed) -> KomputerTaskStatus {
         conditions: conditions(&standing, None, generation, before, observed.now),
         phase: Some(phase),
         start_time: summary.started.map(Time),
-        completion_time: summary.ended.map(Time),
+        completion_time: summary.ended.map(Time).or_else(|| phase.is_terminal().then(|| ended_now(observed))),
         result: summary.result.clone(),
         message: summary.message.clone(),
         cost_usd: seen.then(|| summary.cost.to_string()),
@@ -32,6 +33,23 @@ pub(super) fn of(observed: &Observed) -> KomputerTaskStatus {
     }
 }
 
+/// Why the agent never begins the task, where it does not.
+fn never_began(observed: &Observed) -> Option<String> {
+    let summary = &observed.summary;
+    if summary.cursor > Cursor::START || !matches!(summary.phase, TaskPhase::Pending | TaskPhase::Cancelled) {
+        return None;
+    }
+    let replaced = |by: &String| format!("KomputerTask {by} took its place before the agent began");
+    let cancelled = || "Cancelled before the agent began".into();
+    (observed.task.spec.cancel == Some(true)).then(cancelled).or_else(|| observed.replaced_by.as_ref().map(replaced))
+}
+
+/// When a task ended whose agent never told: as its status says already, or now.
+fn ended_now(observed: &Observed) -> Time {
+    let before = observed.task.status.as_ref().and_then(|status| status.completion_time.clone());
+    before.unwrap_or_else(|| Time(Timestamp::from_second(observed.now.as_second()).unwrap_or(observed.now)))
+}
+
 fn standing(observed: &Observed) -> (TaskPhase, Standing) {
     let (task, summary) = (&observed.task, &observed.summary);
     let agent = &task.spec.agent_ref.name;
@@ -39,9 +57,7 @@ fn standing(observed: &Observed) -> (TaskPhase, Standing) {
     if task.metadata.deletion_timestamp.is_some() {
         return (summary.phase, row(Progress::Deleting, "Deleting", "The task is being deleted".into()));
     }
-    let never_began = summary.phase == TaskPhase::Pending;
-    if never_began && task.spec.cancel == Some(true) {
-        let message = "Cancelled before the agent began".into();
+    if let Some(message) = never_began(observed) {
         return (TaskPhase::Cancelled, row(Progress::Stalled, "Cancelled", message));
     }
     let standing = match summary.phase {

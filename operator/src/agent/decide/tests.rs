@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::PersistentVolumeClaim, apimachinery::pkg::apis::meta::v1::Time};
 use komputer_crds::v1beta1::{
     AfterTask, AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle,
-    NamespacedSecretKeyRef, PodTemplate, StatusConditions, Template,
+    NamespacedSecretKeyRef, PodTemplate, StatusConditions, TaskCounts, TaskMode, Template,
 };
 use kube::{Resource, core::PartialObjectMeta};
 
@@ -52,6 +52,7 @@ fn change(observed: &mut Observed, change: impl FnOnce(&mut KomputerAgent)) {
 fn volume(observed: &Observed) -> Arc<PartialObjectMeta<PersistentVolumeClaim>> {
     let mut volume = PartialObjectMeta::<PersistentVolumeClaim>::default();
     volume.metadata.name = Some("ada".into());
+    volume.metadata.uid = Some("v1".into());
     volume.metadata.owner_references = observed.agent.controller_owner_ref(&()).map(|owner| vec![owner]);
     Arc::new(volume)
 }
@@ -64,6 +65,14 @@ fn pod(observed: &Observed) -> AgentPod {
     AgentPod { metadata, status: AgentPodStatus::default() }
 }
 
+fn pod_removal() -> Removal {
+    Removal::Pod(Exactly { name: "ada".into(), uid: "p1".into() })
+}
+
+fn volume_removal() -> Removal {
+    Removal::Volume(Exactly { name: "ada".into(), uid: "v1".into() })
+}
+
 fn ready(mut pod: AgentPod) -> Arc<AgentPod> {
     let status = json!({ "podIP": "10.0.0.9", "conditions": [{ "type": "Ready", "status": "True" }] });
     pod.status = serde_json::from_value(status).unwrap();
@@ -74,13 +83,8 @@ fn task(name: &str, phase: TaskPhase) -> (Arc<KomputerTask>, TaskPhase) {
     let spec = KomputerTaskSpec {
         agent_ref: AgentRef { name: "ada".into() },
         instructions: format!("do {name}"),
-        model: None,
         max_cost_usd: Some("0.5".into()),
-        max_turns: None,
-        deadline: None,
-        retries: None,
-        mode: None,
-        cancel: None,
+        ..Default::default()
     };
     let mut task = KomputerTask::new(name, spec);
     task.metadata.uid = Some(format!("{name}-uid"));
@@ -322,6 +326,43 @@ fn a_cancelled_task_is_told_to_the_agent_or_never_begun() {
 }
 
 #[test]
+fn a_task_that_replaces_cancels_the_running_one_and_goes_before_those_that_wait() {
+    let mut observed = awake();
+    let mut last = task("c", TaskPhase::Pending);
+    Arc::make_mut(&mut last.0).spec.mode = Some(TaskMode::Replace);
+    observed.tasks =
+        vec![task("a", TaskPhase::Running), task("b", TaskPhase::Pending), last, task("d", TaskPhase::Pending)];
+    let told = |observed: &Observed| {
+        let calls = decide(observed).calls;
+        let told = calls.into_iter().map(|call| match call {
+            Call::PutTask { uid, .. } => format!("put {uid}"),
+            Call::CancelTask { uid, .. } => format!("cancel {uid}"),
+            Call::Teach { .. } => "teach".into(),
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(told(&observed), ["teach", "put a-uid", "cancel a-uid"]);
+    observed.tasks[0] = task("a", TaskPhase::Cancelled);
+    assert_eq!(told(&observed), ["teach", "put c-uid"]);
+}
+
+#[test]
+fn an_agent_that_begins_what_was_cancelled_before_is_stopped() {
+    let mut observed = awake();
+    observed.tasks = vec![task("a", TaskPhase::Cancelled)];
+    observed.summary.last_task =
+        Some(crate::fold::LastTaskSummary { uid: "a-uid".into(), phase: "Running".into(), ..Default::default() });
+    assert!(matches!(&decide(&observed).calls[..], [Call::CancelTask { uid, .. }] if uid == "a-uid"));
+    let status = KomputerTaskStatus {
+        phase: Some(TaskPhase::Cancelled),
+        start_time: Some(Time(observed.now)),
+        ..Default::default()
+    };
+    Arc::make_mut(&mut observed.tasks[0].0).status = Some(status);
+    assert_eq!(decide(&observed).calls, []);
+}
+
+#[test]
 fn a_running_task_whose_object_was_deleted_is_cancelled() {
     let mut observed = awake();
     let running = crate::fold::LastTaskSummary { uid: "a-uid".into(), phase: "Running".into(), ..Default::default() };
@@ -349,7 +390,7 @@ fn an_agent_that_sleeps_after_tasks_wakes_for_the_next() {
     assert_eq!(decide(&observed).remove, []);
     observed.tasks = vec![task("a", TaskPhase::Succeeded)];
     let plan = decide(&observed);
-    assert_eq!(plan.remove, [Removal::Pod("ada".into())]);
+    assert_eq!(plan.remove, [pod_removal()]);
     assert_eq!((standing(&plan).0.as_str(), standing(&plan).1.as_str()), ("True", "Sleeping"));
     observed.pod = None;
     observed.tasks.push(task("b", TaskPhase::Pending));
@@ -362,7 +403,7 @@ fn suspending_and_finishing_remove_what_they_say() {
     observed.tasks = vec![task("a", TaskPhase::Succeeded)];
     change(&mut observed, |agent| agent.spec.suspend = Some(true));
     let plan = decide(&observed);
-    assert_eq!((plan.remove.as_slice(), standing(&plan).1.as_str()), (&[Removal::Pod("ada".into())][..], "Suspended"));
+    assert_eq!((plan.remove.as_slice(), standing(&plan).1.as_str()), (&[pod_removal()][..], "Suspended"));
 
     let lifecycle = Lifecycle { after_task: Some(AfterTask::Delete), ..Default::default() };
     change(&mut observed, |agent| {
@@ -370,8 +411,12 @@ fn suspending_and_finishing_remove_what_they_say() {
         agent.spec.lifecycle = Some(lifecycle);
     });
     let plan = decide(&observed);
-    assert_eq!(plan.remove, [Removal::Pod("ada".into()), Removal::Volume("ada".into())]);
+    assert_eq!(plan.remove, [pod_removal(), volume_removal()]);
     assert_eq!(standing(&plan).1, "Finished");
+    observed.tasks.clear();
+    assert_eq!(decide(&observed).remove, [], "it has not worked yet");
+    observed.summary.tasks = TaskCounts { failed: 1, ..Default::default() };
+    assert_eq!(decide(&observed).remove, [pod_removal(), volume_removal()], "its task is gone already");
 }
 
 /// A task that ended so many seconds after the epoch.
@@ -394,7 +439,7 @@ fn an_idle_agent_sleeps_when_its_time_is_over() {
         assert_eq!((&plan.remove[..], plan.again), (&[][..], Some(Duration::from_secs(1))));
         observed.now = Timestamp::from_second(700).unwrap();
         let plan = decide(&observed);
-        assert_eq!((plan.remove.as_slice(), plan.again), (&[Removal::Pod("ada".into())][..], None));
+        assert_eq!((plan.remove.as_slice(), plan.again), (&[pod_removal()][..], None));
         assert_eq!(standing(&plan).1, "Sleeping");
         observed.pod = None;
         assert_eq!(decide(&observed).apply, [], "it stays asleep");
@@ -428,12 +473,12 @@ fn the_workspace_of_a_finished_agent_stays_as_long_as_it_says() {
     observed.tasks = vec![ended("a", 100)];
     observed.now = Timestamp::from_second(200).unwrap();
     let plan = decide(&observed);
-    assert_eq!((plan.remove.as_slice(), standing(&plan).1.as_str()), (&[Removal::Pod("ada".into())][..], "Finished"));
+    assert_eq!((plan.remove.as_slice(), standing(&plan).1.as_str()), (&[pod_removal()][..], "Finished"));
     assert!(standing(&plan).2.contains("1970-01-01T01:01:40Z"), "{}", standing(&plan).2);
     assert_eq!(plan.again, Some(Duration::from_secs(3_500)));
     observed.pod = None;
     observed.now = Timestamp::from_second(3_700).unwrap();
-    assert_eq!(decide(&observed).remove, [Removal::Volume("ada".into())]);
+    assert_eq!(decide(&observed).remove, [volume_removal()]);
 }
 
 #[test]
@@ -443,11 +488,11 @@ fn a_changed_template_replaces_the_pod_between_tasks() {
     observed.tasks = vec![task("a", TaskPhase::Running)];
     assert_eq!(decide(&observed).remove, [], "a running task is not cut short");
     observed.tasks.clear();
-    assert_eq!(decide(&observed).remove, [Removal::Pod("ada".into())]);
+    assert_eq!(decide(&observed).remove, [pod_removal()]);
 
     let mut observed = awake();
     observed.template.as_mut().unwrap().key = ModelKey::Copied(Sensitive::new("rotated"));
-    assert_eq!(decide(&observed).remove, [Removal::Pod("ada".into())], "a rotated key too");
+    assert_eq!(decide(&observed).remove, [pod_removal()], "a rotated key too");
 }
 
 #[test]
