@@ -6,8 +6,10 @@ mod instructions;
 mod knowledge;
 mod observe;
 mod places;
+mod pod_failure;
 mod pod_state;
 mod rest;
+mod rollout;
 mod status;
 mod template;
 

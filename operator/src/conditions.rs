@@ -28,11 +28,21 @@ pub struct Standing {
     pub message: String,
 }
 
-/// The conditions for `standing`, and `Deprecated` where there is something to say of deprecated fields; the time of one
-/// that has not changed stays.
+/// Something that is true of an object wherever it stands, as a condition that is there while it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The condition's type.
+    pub type_: &'static str,
+    /// PascalCase, from a closed set.
+    pub reason: &'static str,
+    /// Names the field and the next action.
+    pub message: String,
+}
+
+/// The conditions for `standing` and `remarks`; the time of one that has not changed stays.
 pub fn conditions(
     standing: &Standing,
-    deprecated: Option<&str>,
+    remarks: impl IntoIterator<Item = Remark>,
     generation: Option<i64>,
     before: &[Condition],
     now: Timestamp,
@@ -60,7 +70,8 @@ pub fn conditions(
     };
     let mut conditions = vec![condition("Ready", ready, standing.reason, &standing.message)];
     conditions.extend(second.map(|(type_, reason)| condition(type_, "True", reason, &standing.message)));
-    conditions.extend(deprecated.map(|message| condition("Deprecated", "True", "FieldsWithoutEffect", message)));
+    let remarks = remarks.into_iter();
+    conditions.extend(remarks.map(|remark| condition(remark.type_, "True", remark.reason, &remark.message)));
     conditions
 }
 
@@ -99,9 +110,10 @@ mod tests {
     }
 
     #[test]
-    fn deprecated_fields_change_nothing_else() {
+    fn remarks_change_nothing_else() {
         let standing = Standing { progress: Progress::Done, reason: "Because", message: "m".into() };
-        let conditions = conditions(&standing, Some("spec.a: does nothing"), Some(3), &[], Timestamp::UNIX_EPOCH);
+        let remark = Remark { type_: "Deprecated", reason: "Because", message: "spec.a: does nothing".into() };
+        let conditions = conditions(&standing, [remark], Some(3), &[], Timestamp::UNIX_EPOCH);
         assert_eq!(conditions.iter().map(|found| found.type_.as_str()).collect::<Vec<_>>(), ["Ready", "Deprecated"]);
         assert_eq!(conditions[0].message, "m");
         assert_eq!((conditions[1].status.as_str(), conditions[1].message.as_str()), ("True", "spec.a: does nothing"));

@@ -6,6 +6,7 @@ use kube::{Resource, ResourceExt};
 
 use crate::{
     agent::{MANIFEST_HASH, TEMPLATE},
+    conditions::Remark,
     schedule::{SCHEDULE, TRIGGER},
 };
 
@@ -33,8 +34,9 @@ fn of_interest(kind: Option<Kind>, mut annotations: BTreeMap<String, String>) ->
 }
 
 /// What there is to say of the deprecated fields of an object from a cache.
-pub fn deprecated<K: Resource>(object: &K) -> Option<&str> {
-    object.annotations().get(DEPRECATED).map(String::as_str)
+pub fn deprecated<K: Resource>(object: &K) -> Option<Remark> {
+    let message = object.annotations().get(DEPRECATED)?.clone();
+    Some(Remark { type_: "Deprecated", reason: "FieldsWithoutEffect", message })
 }
 
 #[cfg(test)]
@@ -56,7 +58,9 @@ mod tests {
         let prompt = "v1alpha1.komputer.komputer.ai/spec.internalSystemPrompt";
         agent.metadata.annotations = Some([(prompt.into(), r#"{"is":"long"}"#.into())].into());
         prune(&mut agent);
-        assert!(deprecated(&agent).is_some_and(|said| said.starts_with("spec.internalSystemPrompt: has no effect")));
+        assert!(
+            deprecated(&agent).is_some_and(|said| said.message.starts_with("spec.internalSystemPrompt: has no effect"))
+        );
         assert_eq!(agent.annotations().len(), 1);
     }
 }

@@ -53,7 +53,7 @@ fn report(before: &[Condition], after: &[Condition]) -> Option<Report> {
     if is.reason == "Deleting" || was.is_some_and(|was| was.reason == is.reason) {
         return None;
     }
-    let troubled = of(after, "Stalled").is_some() || is.reason == "DependencyNotReady";
+    let troubled = is.status == "False" || is.reason == "DependencyNotReady";
     let severity = if troubled { Severity::Warning } else { Severity::Normal };
     Some(Report { severity, reason: is.reason, message: is.message })
 }

@@ -1,9 +1,9 @@
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentRef, NamespacedRef, PodTemplate, SecretRef, Storage, TemplateRef, Tokens};
+use super::{AgentRef, NamespacedRef, PodTemplate, Rollout, SecretRef, Storage, TemplateRef, Tokens};
 use crate::{name_limit::NameLimit, schema};
 
 /// What an agent is and does.
@@ -102,6 +102,10 @@ pub struct KomputerAgentSpec {
     #[schemars(range(min = -1_000_000, max = 1_000_000))]
     pub priority: Option<i32>,
 
+    /// When a pod is replaced that was made before a change; the template's, else `WhenIdle`, where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+
     /// The workspace volume, instead of the template's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
@@ -161,7 +165,7 @@ pub struct KomputerAgentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Ready always; Reconciling, Stalled and Deprecated where true.
+    /// Ready always; Reconciling, Stalled, Deprecated and PodOutdated where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -184,6 +188,10 @@ pub struct KomputerAgentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub pod_name: Option<String>,
+
+    /// The last pod that ended for good before its time; forgotten once one has been ready for 10 min, or none is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_failure: Option<PodFailure>,
 
     /// Claude's session, which later tasks go on in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -215,6 +223,24 @@ pub struct KomputerAgentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub cursor: Option<String>,
+}
+
+/// A pod that ended for good before its time.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct PodFailure {
+    /// The pod's uid.
+    #[serde(rename = "podUID")]
+    #[schemars(length(max = 64))]
+    pub pod_uid: String,
+    /// Why, at most 256 characters.
+    #[schemars(length(max = 256))]
+    pub message: String,
+    /// How many pods in a row did so: the next comes at once after the first, 10 s after the second, then twice as long
+    /// after each, up to 5 min.
+    pub count: i32,
+    /// When it was seen.
+    pub time: Time,
 }
 
 /// Which instructions became which task.

@@ -14,7 +14,7 @@ mod template;
 
 pub use agent::{
     AfterTask, AgentPhase, InstructionsStatus, KomputerAgent, KomputerAgentSpec, KomputerAgentStatus, LastTask,
-    Lifecycle, Role, TaskCounts,
+    Lifecycle, PodFailure, Role, TaskCounts,
 };
 pub use budget::{
     AgentSelector, BudgetAction, BudgetPeriod, BudgetPhase, KomputerBudget, KomputerBudgetSpec, KomputerBudgetStatus,
@@ -38,5 +38,6 @@ pub use status::{StatusConditions, Tokens};
 pub use task::{KomputerTask, KomputerTaskSpec, KomputerTaskStatus, TaskMode, TaskPhase};
 pub use template::{
     ImagePullPolicy, KomputerAgentClusterTemplate, KomputerAgentClusterTemplateSpec, KomputerAgentTemplate,
-    KomputerAgentTemplateSpec, KomputerAgentTemplateStatus, ModelAccess, PodTemplate, Resources, Storage, Template,
+    KomputerAgentTemplateSpec, KomputerAgentTemplateStatus, ModelAccess, PodTemplate, Resources, Rollout, Storage,
+    Template,
 };

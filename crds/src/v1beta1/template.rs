@@ -103,6 +103,10 @@ pub struct Template {
     #[schemars(range(min = 0, max = 1_000_000))]
     pub max_concurrent_agents: Option<i32>,
 
+    /// When a pod is replaced that was made before a change; `WhenIdle` where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+
     /// Changes to the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_template: Option<PodTemplate>,
@@ -143,6 +147,19 @@ pub struct ModelAccess {
     /// The Secret with the API key. It never reaches the agent's shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_key_secret_ref: Option<NamespacedSecretKeyRef>,
+}
+
+/// When a pod is replaced that was made before the agent, its template or a Secret of the operator's namespace changed.
+/// One that cannot start is replaced at once, whatever is said here.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rollout {
+    /// Once no task runs.
+    #[default]
+    WhenIdle,
+    /// At once: a running task is interrupted, and goes on in the new pod.
+    Immediately,
+    /// Once somebody deletes it.
+    OnDelete,
 }
 
 /// When an image is pulled.

@@ -23,6 +23,10 @@ pub struct AgentPod {
 pub struct AgentPodStatus {
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     pub phase: Option<String>,
+    /// Why it is in that phase, like `Evicted`.
+    pub reason: Option<String>,
+    /// For people.
+    pub message: Option<String>,
     /// Its address.
     #[serde(rename = "podIP")]
     pub pod_ip: Option<String>,
@@ -59,18 +63,34 @@ impl AgentPodStatus {
 
 /// How a container stands.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
 pub struct AgentContainerStatus {
     /// Its state.
-    #[serde(default)]
     pub state: AgentContainerState,
+    /// Its state before it was last started.
+    pub last_state: AgentContainerState,
+    /// How often it was started again.
+    pub restart_count: i32,
 }
 
 /// A container's state, as far as it is not running.
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(default)]
 pub struct AgentContainerState {
     /// Why it does not run yet.
-    #[serde(default)]
     pub waiting: Option<Waiting>,
+    /// How it ended.
+    pub terminated: Option<Terminated>,
+}
+
+/// How a container ended.
+#[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Terminated {
+    /// The kubelet's reason, like `OOMKilled`.
+    pub reason: Option<String>,
+    /// What its process ended with.
+    pub exit_code: i32,
 }
 
 /// Why a container does not run yet.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use komputer_crds::{
     DEFAULT_MODEL,
     recurrence::duration,
-    v1beta1::{KomputerAgentStatus, KomputerTask, TaskPhase},
+    v1beta1::{KomputerAgentStatus, KomputerTask, PodFailure, TaskPhase},
     validate::{self, Kind},
 };
 use komputer_events::task::TaskRequest;
@@ -13,16 +13,19 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::{
-    build, instructions,
+    AgentPod, build, instructions,
     knowledge::Knowledge,
     observe::Observed,
     places::Place,
-    pod_state::{self, PodState},
+    pod_failure,
+    pod_state::{self, PodState, Trouble, TroubleKind},
     rest::{self, Rest},
+    rollout::{self, Outdated},
     status::{self, Situation},
     template::{ModelKey, Resolved},
 };
 use crate::{
+    conditions::Remark,
     keys::Audience,
     plan::{Call, Child, Exactly, Plan, PodAddress, Removal},
     status::{Written, show},
@@ -46,6 +49,8 @@ pub(super) fn wanted(observed: &Observed) -> Option<&Resolved> {
 
 /// What is said while the last pod keeps the next from being made.
 const LAST_POD: &str = "The last pod is going; a new one follows";
+/// What is said of a pod that stays although it was deleted.
+const STUCK_POD: &str = "It was deleted, and its node does not say that it has ended";
 
 /// How long the cache may take to show a pod. A watch that begins anew never shows one that has come and gone meanwhile.
 const UNSEEN: Duration = Duration::from_secs(30);
@@ -58,6 +63,17 @@ struct Work {
     calls: Vec<Call>,
     /// When to decide again although nothing changes.
     until: Option<Timestamp>,
+    /// What is true of it beside where it stands.
+    remarks: Vec<Remark>,
+    /// What pods ended of before their time.
+    pod_failure: Option<PodFailure>,
+}
+
+impl Work {
+    /// Decides again at that time, or before.
+    fn again_at(&mut self, time: Timestamp) {
+        self.until = self.until.into_iter().chain([time]).min();
+    }
 }
 
 /// The template the agent is to be awake by, or where it stands without.
@@ -161,6 +177,7 @@ fn foreign_child(observed: &Observed) -> Option<Situation> {
 
 fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation {
     let agent = &*observed.agent;
+    work.pod_failure = agent.status.as_ref().and_then(|status| status.pod_failure.clone());
     if !observed.namespace_is_prepared {
         prepare_namespace(observed, work);
     }
@@ -174,30 +191,71 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
     let Some(pod) = observed.pod.as_deref() else {
         prepare(observed, resolved, work);
         work.apply.push(Child::Pod(Box::new(wanted)));
-        work.until = work.until.into_iter().chain(observed.now.checked_add(UNSEEN).ok()).min();
+        work.again_at(observed.now + UNSEEN);
         return Situation::Starting(pod_state::STARTING.into());
     };
     let outdated = pod.annotations().get(build::MANIFEST_HASH) != wanted.annotations().get(build::MANIFEST_HASH);
-    match pod_state::of(pod) {
-        PodState::Leaving => Situation::Starting(LAST_POD.into()),
-        PodState::Over => {
-            remove_pod(observed, work);
-            Situation::Starting("The pod was ended by the node; a new one follows".into())
+    let state = pod_state::of(pod);
+    if outdated && !matches!(state, PodState::Leaving(_) | PodState::Over(_)) {
+        match rollout::of(agent, &resolved.template, &state, running) {
+            Outdated::Replace => {
+                remove_pod(observed, work);
+                return Situation::Starting("The pod is being replaced, because its template changed".into());
+            }
+            Outdated::Keep(remark) => work.remarks.push(remark),
         }
-        // A running task is not cut short for a change of the pod; the next one gets it.
-        _ if outdated && !running => {
-            remove_pod(observed, work);
-            Situation::Starting("The pod is being replaced, because its template changed".into())
-        }
+    }
+    match state {
+        PodState::Leaving(until) => leaving(observed, until, work),
+        PodState::Over(why) => over(observed, pod, &why, work),
         PodState::Lacks(what) => {
             work.apply.push(own_secret(observed, resolved));
             Situation::WaitsForSecret(what)
         }
+        PodState::Fails(trouble) => Situation::Fails(trouble),
         PodState::Starting(message) => Situation::Starting(message),
         PodState::Ready { ip } => {
+            recovered(observed, pod, work);
             work.calls = calls(observed, resolved, pod.uid().unwrap_or_default(), ip);
             if running || !work.calls.is_empty() { Situation::Working } else { Situation::Idle }
         }
+    }
+}
+
+/// A pod that was deleted makes room, unless its node does not answer any more.
+fn leaving(observed: &Observed, until: Option<Timestamp>, work: &mut Work) -> Situation {
+    match until {
+        Some(until) if until <= observed.now => {
+            Situation::Fails(Trouble { kind: TroubleKind::PodStuck, message: STUCK_POD.into() })
+        }
+        until => {
+            until.into_iter().for_each(|until| work.again_at(until));
+            Situation::Starting(LAST_POD.into())
+        }
+    }
+}
+
+/// A pod that ended for good makes room for another, the later the more of them did.
+fn over(observed: &Observed, pod: &AgentPod, why: &str, work: &mut Work) -> Situation {
+    let failure = pod_failure::after(work.pod_failure.as_ref(), pod, why, observed.now);
+    let due = pod_failure::due(&failure);
+    let message = if due <= observed.now {
+        remove_pod(observed, work);
+        format!("{why}; a new one follows")
+    } else {
+        work.again_at(due);
+        format!("{why}; as the {} pods in a row before it; a new one follows at {due}", failure.count - 1)
+    };
+    work.pod_failure = Some(failure);
+    Situation::Fails(Trouble { kind: TroubleKind::PodFailed, message })
+}
+
+/// What pods before it ended of is forgotten once a pod has been ready for a while.
+fn recovered(observed: &Observed, pod: &AgentPod, work: &mut Work) {
+    match pod_failure::forgotten_at(pod).filter(|_| work.pod_failure.is_some()) {
+        Some(time) if time > observed.now => work.again_at(time),
+        Some(_) => work.pod_failure = None,
+        None => {}
     }
 }
 
@@ -284,7 +342,8 @@ fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerA
     let again = work.until.map(|until| until.duration_since(observed.now).unsigned_abs());
     let plan = Plan { remove: work.remove, apply: work.apply, calls: work.calls, again, ..Plan::nothing() };
     let written = Written { status: observed.agent.status.as_ref(), at: observed.written };
-    show(plan, written, status::of(observed, model, situation), status::only_progress, observed.now)
+    let wanted = status::of(observed, model, situation, work.remarks, work.pod_failure);
+    show(plan, written, wanted, status::only_progress, observed.now)
 }
 
 #[cfg(test)]

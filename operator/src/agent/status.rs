@@ -3,14 +3,21 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use komputer_crds::{
     DEFAULT_TEMPLATE,
-    v1beta1::{AgentPhase, KomputerAgent, KomputerAgentStatus, LastTask, NamespacedSecretKeyRef, StatusConditions},
+    v1beta1::{
+        AgentPhase, KomputerAgent, KomputerAgentStatus, LastTask, NamespacedSecretKeyRef, PodFailure, StatusConditions,
+    },
 };
 use komputer_events::Cursor;
 use kube::ResourceExt;
 
-use super::{instructions, observe::Observed, places::Limit};
+use super::{
+    instructions,
+    observe::Observed,
+    places::Limit,
+    pod_state::{Trouble, TroubleKind},
+};
 use crate::{
-    conditions::{Progress, Standing, conditions},
+    conditions::{Progress, Remark, Standing, conditions},
     fold::AgentSummary,
     prune::deprecated,
 };
@@ -29,6 +36,7 @@ pub(super) enum Situation {
     WaitsForName { kind: &'static str, name: String },
     Queued { position: u32, limit: Limit },
     Starting(String),
+    Fails(Trouble),
     Idle,
     Working,
     Sleeping,
@@ -49,7 +57,7 @@ impl Situation {
             | Self::WaitsForSecret(_)
             | Self::WaitsForName { .. } => AgentPhase::Pending,
             Self::Queued { .. } => AgentPhase::Queued,
-            Self::Starting(_) => AgentPhase::Starting,
+            Self::Starting(_) | Self::Fails(_) => AgentPhase::Starting,
             Self::Idle => AgentPhase::Idle,
             Self::Working => AgentPhase::Working,
             Self::Sleeping => AgentPhase::Sleeping,
@@ -99,6 +107,7 @@ impl Situation {
             )),
             Self::Queued { limit, .. } => row(Progress::Progressing, "Queued", queued(agent, *limit)),
             Self::Starting(message) => row(Progress::Progressing, "Starting", message.clone()),
+            Self::Fails(trouble) => row(Progress::Retrying, trouble.kind.as_str(), trouble_of(agent, trouble)),
             Self::Idle => row(Progress::Done, "Idle", "The agent is awake and waits for tasks".into()),
             Self::Working => row(Progress::Done, "Working", "The agent works on a task".into()),
             Self::Sleeping => {
@@ -126,6 +135,29 @@ impl Situation {
     }
 }
 
+/// What is wrong with the pod, and what somebody can do.
+fn trouble_of(agent: &KomputerAgent, Trouble { kind, message }: &Trouble) -> String {
+    let (name, template) = (agent.name_any(), template_name(agent));
+    match kind {
+        TroubleKind::ImageNotPulled => format!(
+            "The image of pod {name} cannot be pulled ({message}); it is tried again; correct spec.image of template \
+             {template}, or imagePullSecrets in its spec.podTemplate.spec"
+        ),
+        TroubleKind::Crashing => format!(
+            "The container of pod {name} does not run ({message}); it is tried again; kubectl logs -p {name} says why it ended"
+        ),
+        TroubleKind::OutOfMemory => format!(
+            "The container of pod {name} used more memory than it may ({message}); it is started again; raise \
+             spec.resources.limits.memory of template {template}"
+        ),
+        TroubleKind::PodFailed => format!("Pod {name} has ended: {message}"),
+        TroubleKind::PodStuck => format!(
+            "Pod {name} keeps its workspace from the next one. {message}; if the node is gone for good, delete it or taint \
+             it with node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+        ),
+    }
+}
+
 /// The position is not in it: it changes more often.
 fn queued(agent: &KomputerAgent, limit: Limit) -> String {
     match limit {
@@ -146,11 +178,18 @@ pub(super) fn template_name(agent: &KomputerAgent) -> &str {
     agent.spec.template_ref.as_ref().map_or(DEFAULT_TEMPLATE, |reference| &reference.name)
 }
 
-pub(super) fn of(observed: &Observed, model: String, situation: Situation) -> KomputerAgentStatus {
+pub(super) fn of(
+    observed: &Observed,
+    model: String,
+    situation: Situation,
+    remarks: Vec<Remark>,
+    pod_failure: Option<PodFailure>,
+) -> KomputerAgentStatus {
     let (agent, summary) = (&*observed.agent, &observed.summary);
     let generation = agent.metadata.generation;
     let before = agent.status.as_ref().map_or(&[][..], StatusConditions::conditions);
-    let has_pod = matches!(situation, Situation::Starting(_) | Situation::Idle | Situation::Working);
+    let has_pod =
+        matches!(situation, Situation::Starting(_) | Situation::Fails(_) | Situation::Idle | Situation::Working);
     let queue_position = match &situation {
         Situation::Queued { position, .. } => i32::try_from(*position).ok(),
         _ => None,
@@ -158,11 +197,18 @@ pub(super) fn of(observed: &Observed, model: String, situation: Situation) -> Ko
     let seen = summary.cursor > Cursor::START;
     KomputerAgentStatus {
         observed_generation: generation,
-        conditions: conditions(&situation.standing(agent), deprecated(agent), generation, before, observed.now),
+        conditions: conditions(
+            &situation.standing(agent),
+            remarks.into_iter().chain(deprecated(agent)),
+            generation,
+            before,
+            observed.now,
+        ),
         phase: Some(situation.phase()),
         model: Some(model),
         queue_position,
         pod_name: has_pod.then(|| agent.name_any()),
+        pod_failure,
         session_id: summary.session_id.clone(),
         instructions: instructions::status(agent),
         last_task: last_task(summary),
@@ -185,7 +231,7 @@ fn last_task(summary: &AgentSummary) -> Option<LastTask> {
 /// Whether the two differ only in what changes all the time while an agent waits, starts or works.
 pub(super) fn only_progress(before: &KomputerAgentStatus, wanted: &KomputerAgentStatus) -> bool {
     let still = |status: &KomputerAgentStatus| KomputerAgentStatus {
-        conditions: without_progress(&status.conditions),
+        conditions: without_progress(status),
         queue_position: status.queue_position.map(|_| 0),
         total_cost_usd: None,
         tokens: None,
@@ -197,8 +243,8 @@ pub(super) fn only_progress(before: &KomputerAgentStatus, wanted: &KomputerAgent
 }
 
 /// A pod that starts says something else every moment.
-fn without_progress(conditions: &[Condition]) -> Vec<Condition> {
-    let starts = |condition: &Condition| condition.reason == "Starting";
-    let message = |condition: &Condition| if starts(condition) { String::new() } else { condition.message.clone() };
-    conditions.iter().map(|condition| Condition { message: message(condition), ..condition.clone() }).collect()
+fn without_progress(status: &KomputerAgentStatus) -> Vec<Condition> {
+    let starts = status.phase == Some(AgentPhase::Starting);
+    let message = |condition: &Condition| if starts { String::new() } else { condition.message.clone() };
+    status.conditions.iter().map(|condition| Condition { message: message(condition), ..condition.clone() }).collect()
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::PersistentVolumeClaim, apimachinery::pkg::apis::meta::v1::Time};
 use komputer_crds::v1beta1::{
     AfterTask, AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle,
-    NamespacedSecretKeyRef, PodTemplate, StatusConditions, TaskCounts, TaskMode, Template,
+    NamespacedSecretKeyRef, PodTemplate, Rollout, StatusConditions, TaskCounts, TaskMode, Template,
 };
 use kube::{Resource, core::PartialObjectMeta};
 
@@ -493,6 +493,93 @@ fn a_changed_template_replaces_the_pod_between_tasks() {
     let mut observed = awake();
     observed.template.as_mut().unwrap().key = ModelKey::Copied(Sensitive::new("rotated"));
     assert_eq!(decide(&observed).remove, [pod_removal()], "a rotated key too");
+}
+
+fn status_of(value: serde_json::Value) -> AgentPodStatus {
+    serde_json::from_value(value).unwrap()
+}
+
+#[test]
+fn when_an_outdated_pod_is_replaced_is_the_agents_word_before_the_templates() {
+    let outdated = |of_template: Option<Rollout>, of_agent: Option<Rollout>, phase: TaskPhase| {
+        let mut observed = awake();
+        observed.template.as_mut().unwrap().template.image = Some("agent:2".into());
+        observed.template.as_mut().unwrap().template.rollout = of_template;
+        change(&mut observed, |agent| agent.spec.rollout = of_agent);
+        observed.tasks = vec![task("a", phase)];
+        let plan = decide(&observed);
+        let conditions = plan.status.unwrap().conditions;
+        let remark = conditions.iter().find(|condition| condition.type_ == "PodOutdated");
+        (plan.remove, remark.map(|remark| remark.reason.clone()))
+    };
+    let (replaced, waits) = ((vec![pod_removal()], None), |reason: &str| (vec![], Some(reason.to_owned())));
+    assert_eq!(outdated(None, None, TaskPhase::Succeeded), replaced);
+    assert_eq!(outdated(None, None, TaskPhase::Running), waits("WaitsForTask"));
+    assert_eq!(outdated(Some(Rollout::Immediately), None, TaskPhase::Running), replaced);
+    assert_eq!(
+        outdated(Some(Rollout::Immediately), Some(Rollout::OnDelete), TaskPhase::Failed),
+        waits("WaitsForDeletion")
+    );
+}
+
+#[test]
+fn an_outdated_pod_that_cannot_work_is_replaced_whatever_is_said() {
+    let mut observed = awake();
+    let pulling = json!({ "waiting": { "reason": "ImagePullBackOff" } });
+    let status = status_of(json!({ "containerStatuses": [{ "state": pulling }] }));
+    observed.pod = Some(Arc::new(AgentPod { status, ..pod(&observed) }));
+    observed.tasks = vec![task("a", TaskPhase::Running)];
+    change(&mut observed, |agent| agent.spec.rollout = Some(Rollout::OnDelete));
+    let plan = decide(&observed);
+    assert_eq!((plan.remove.len(), standing(&plan).1.as_str()), (0, "ImageNotPulled"));
+    observed.template.as_mut().unwrap().template.image = Some("agent:2".into());
+    assert_eq!(decide(&observed).remove, [pod_removal()]);
+}
+
+#[test]
+fn pods_that_end_again_and_again_are_made_less_and_less_often() {
+    let mut observed = awake();
+    let end = |observed: &mut Observed, uid: &str| {
+        let mut ended = pod(observed);
+        ended.metadata.uid = Some(uid.into());
+        ended.status = status_of(json!({ "phase": "Failed", "reason": "Evicted" }));
+        observed.pod = Some(Arc::new(ended));
+        let plan = decide(observed);
+        change(observed, |agent| agent.status = plan.status.clone().or(agent.status.take()));
+        plan
+    };
+    let first = end(&mut observed, "p1");
+    assert_eq!((first.remove.len(), standing(&first).1.as_str()), (1, "PodFailed"));
+    let second = end(&mut observed, "p2");
+    assert_eq!((second.remove.len(), second.again), (0, Some(Duration::from_secs(10))));
+    observed.now += jiff::SignedDuration::from_secs(10);
+    assert_eq!(end(&mut observed, "p2").remove.len(), 1);
+
+    // The next one is ready, and after a while all is forgotten.
+    let failures =
+        |plan: &Plan<KomputerAgentStatus>| plan.status.as_ref().unwrap().pod_failure.as_ref().map(|all| all.count);
+    let since = observed.now;
+    let ready = json!([{ "type": "Ready", "status": "True", "lastTransitionTime": since.to_string() }]);
+    let status = status_of(json!({ "podIP": "10.0.0.9", "conditions": ready }));
+    observed.pod = Some(Arc::new(AgentPod { status, ..pod(&observed) }));
+    let plan = decide(&observed);
+    assert_eq!((failures(&plan), plan.again), (Some(2), Some(Duration::from_mins(10))));
+    observed.now += jiff::SignedDuration::from_mins(10);
+    assert_eq!(failures(&decide(&observed)), None);
+}
+
+#[test]
+fn a_pod_that_does_not_go_is_told_of() {
+    let mut observed = awake();
+    let mut leaving = pod(&observed);
+    leaving.metadata.deletion_timestamp = Some(Time(observed.now));
+    observed.pod = Some(Arc::new(leaving));
+    let plan = decide(&observed);
+    assert_eq!((standing(&plan).1.as_str(), plan.again), ("Starting", Some(Duration::from_mins(1))));
+    observed.now += jiff::SignedDuration::from_mins(1);
+    let (status, reason, message) = standing(&decide(&observed));
+    assert_eq!((status.as_str(), reason.as_str()), ("False", "PodStuck"));
+    assert!(message.contains("node.kubernetes.io/out-of-service"), "{message}");
 }
 
 #[test]
