@@ -1,5 +1,6 @@
 //! Agent: a pod and its workspace while awake, the workspace alone while asleep.
 mod agent_pod;
+mod agent_volume;
 mod build;
 mod decide;
 mod instructions;
@@ -12,8 +13,10 @@ mod rest;
 mod rollout;
 mod status;
 mod template;
+mod workspace;
 
 pub use agent_pod::AgentPod;
+pub use agent_volume::AgentVolume;
 pub use build::{MANIFEST_HASH, TEMPLATE};
 pub use decide::decide;
 pub use knowledge::{Knowledge, Lesson, Source};

@@ -7,7 +7,7 @@ use http::{HeaderValue, header::ACCEPT};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{PersistentVolumeClaim, Pod},
-    apimachinery::pkg::apis::meta::v1::OwnerReference,
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::OwnerReference},
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 use kube::{
@@ -16,7 +16,7 @@ use kube::{
     core::PartialObjectMeta,
 };
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 pub use error::CarryOutError;
@@ -103,7 +103,11 @@ impl Hands {
         Ok(version)
     }
 
-    async fn apply_child(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {
+    /// Applies one child.
+    ///
+    /// # Errors
+    /// It cannot be applied.
+    pub async fn apply_child(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {
         match child {
             Child::ServiceAccount(account) => self.apply(namespace, &**account).await,
             Child::NetworkPolicy(policy) => self.apply(namespace, &**policy).await,
@@ -111,6 +115,7 @@ impl Hands {
             Child::Volume(volume) => self.create(namespace, &**volume).await,
             Child::Pod(pod) => self.create(namespace, &**pod).await,
             Child::Task(task) => self.create(namespace, &**task).await,
+            Child::VolumeSize(volume, size) => self.resize(namespace, volume, size).await,
             Child::Cancellation(task) => self.cancel(namespace, task).await,
             Child::Agent(agent) => match self.apply(namespace, &**agent).await {
                 Err(CarryOutError::Api { source, .. }) if is_conflict(&source) => Err(CarryOutError::Outdated),
@@ -143,13 +148,29 @@ impl Hands {
         }
     }
 
-    /// Cancels a task that the operator has made; one that is gone needs no end.
+    /// Cancels a task that the operator has made.
     async fn cancel(&self, namespace: &str, task: &Exactly) -> Result<(), CarryOutError> {
-        let api = self.metadata_of::<KomputerTask>(namespace);
+        self.change::<KomputerTask>(namespace, "cancel", task, json!({ "cancel": true })).await
+    }
+
+    /// Has a workspace grow.
+    async fn resize(&self, namespace: &str, volume: &Exactly, size: &Quantity) -> Result<(), CarryOutError> {
+        let spec = json!({ "resources": { "requests": { "storage": size } } });
+        self.change::<PersistentVolumeClaim>(namespace, "resize", volume, spec).await
+    }
+
+    /// Changes the spec of a child; one that is gone needs no change.
+    async fn change<K: Object>(
+        &self,
+        namespace: &str,
+        action: &'static str,
+        Exactly { name, uid }: &Exactly,
+        spec: Value,
+    ) -> Result<(), CarryOutError> {
+        let api = self.metadata_of::<K>(namespace);
         let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-        let patch = Patch::Merge(json!({ "metadata": { "uid": task.uid }, "spec": { "cancel": true } }));
-        let result = self.write("cancel", kind::<KomputerTask>(), &task.name, api.patch(&task.name, &params, &patch));
-        match result.await {
+        let patch = Patch::Merge(json!({ "metadata": { "uid": uid }, "spec": spec }));
+        match self.write(action, kind::<K>(), name, api.patch(name, &params, &patch)).await {
             Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(()),
             result => result.map(drop),
         }

@@ -95,11 +95,14 @@ async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C
     let observed = context.controller.observe(object.clone(), now, memory.written);
     let plan = C::decide(&observed);
     let version = context.hands.carry_out(&*object, &plan).await?;
-    context.remember(reference, |memory| {
-        memory.failures = 0;
+    context.remember(reference.clone(), |memory| {
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
         memory.version = version.or(memory.version);
     });
+    if let Some(child) = &plan.last {
+        context.hands.apply_child(&object.namespace().unwrap_or_default(), child).await?;
+    }
+    context.remember(reference, |memory| memory.failures = 0);
     Ok(Action::requeue(plan.again.map_or(HEARTBEAT, |again| again.min(HEARTBEAT))))
 }
 

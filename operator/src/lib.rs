@@ -18,6 +18,7 @@ pub mod lessons;
 pub mod migration;
 pub mod plan;
 pub mod prune;
+pub mod quantity;
 pub mod recorder;
 pub mod schedule;
 pub mod settings;

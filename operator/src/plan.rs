@@ -1,9 +1,12 @@
 //! What a controller wants done about one object, as plain data: equal worlds give equal plans.
 use std::time::Duration;
 
-use k8s_openapi::api::{
-    core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount},
-    networking::v1::NetworkPolicy,
+use k8s_openapi::{
+    api::{
+        core::v1::{PersistentVolumeClaim, Pod, Secret, ServiceAccount},
+        networking::v1::NetworkPolicy,
+    },
+    apimachinery::pkg::api::resource::Quantity,
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 use komputer_events::task::TaskRequest;
@@ -20,6 +23,8 @@ pub enum Child {
     NetworkPolicy(Box<NetworkPolicy>),
     /// The workspace.
     Volume(Box<PersistentVolumeClaim>),
+    /// A larger size of the workspace.
+    VolumeSize(Exactly, Quantity),
     /// What the agent's process needs to know and nobody else may.
     Secret(Box<Secret>),
     /// The agent.
@@ -136,6 +141,8 @@ pub struct Plan<Status> {
     pub only_on: Option<String>,
     /// What to tell people, once all else is done.
     pub reports: Vec<Report>,
+    /// A child to apply once all else is done, because the cluster may well refuse it.
+    pub last: Option<Child>,
     /// When to look again although nothing changed; `None` waits for a change.
     pub again: Option<Duration>,
 }
@@ -150,6 +157,7 @@ impl<Status> Plan<Status> {
             status: None,
             only_on: None,
             reports: Vec::new(),
+            last: None,
             again: None,
         }
     }

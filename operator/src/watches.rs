@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use futures::{StreamExt, channel::mpsc as queue};
 use k8s_openapi::api::{
-    core::v1::{Namespace, PersistentVolumeClaim, Secret, ServiceAccount},
+    core::v1::{Namespace, Secret, ServiceAccount},
     networking::v1::NetworkPolicy,
+    storage::v1::StorageClass,
 };
 use komputer_crds::v1beta1::{
     KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerTask, TaskMode,
@@ -12,7 +13,7 @@ use komputer_crds::v1beta1::{
 use komputer_events::AgentId;
 use komputer_operator::{
     access::Notice,
-    agent::{AgentPod, Caches, Doubts, Places},
+    agent::{AgentPod, AgentVolume, Caches, Doubts, Places},
     controller::Queue,
     prune::prune,
     task::{TaskIndex, agent_of},
@@ -192,11 +193,12 @@ fn watch_everything_else(
                 wake_owner(pod, change);
             }
         }),
-        volumes: cache(
-            Api::<PartialObjectMeta<PersistentVolumeClaim>>::all(client.clone()),
-            ours(),
+        volumes: cache(Api::<AgentVolume>::all(client.clone()), ours(), prune, wake_owner(agent_queue)),
+        storage_classes: cache(
+            Api::<StorageClass>::all(client.clone()),
+            watcher::Config::default(),
             prune,
-            wake_owner(agent_queue),
+            wake_all(agents, agent_queue),
         ),
         accounts: cache(
             Api::<PartialObjectMeta<ServiceAccount>>::all(client.clone()),

@@ -165,7 +165,7 @@ pub struct KomputerAgentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Ready always; Reconciling, Stalled, Deprecated and PodOutdated where true.
+    /// Ready always; Reconciling, Stalled, Deprecated, PodOutdated and WorkspaceOutdated where true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

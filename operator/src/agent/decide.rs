@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use komputer_crds::{
     DEFAULT_MODEL,
     recurrence::duration,
-    v1beta1::{KomputerAgentStatus, KomputerTask, PodFailure, TaskPhase},
+    v1beta1::{KomputerAgentStatus, KomputerTask, PodFailure, StatusConditions, TaskPhase},
     validate::{self, Kind},
 };
 use komputer_events::task::TaskRequest;
@@ -23,6 +23,7 @@ use super::{
     rollout::{self, Outdated},
     status::{self, Situation},
     template::{ModelKey, Resolved},
+    workspace,
 };
 use crate::{
     conditions::Remark,
@@ -63,6 +64,8 @@ struct Work {
     calls: Vec<Call>,
     /// When to decide again although nothing changes.
     until: Option<Timestamp>,
+    /// What the cluster may refuse.
+    last: Option<Child>,
     /// What is true of it beside where it stands.
     remarks: Vec<Remark>,
     /// What pods ended of before their time.
@@ -186,6 +189,7 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
         Place::Waits { position, limit } => return Situation::Queued { position, limit },
         Place::Unknown => return Situation::Starting(LAST_POD.into()),
     }
+    grow(observed, resolved, work);
     let wanted = build::pod(agent, resolved, &observed.settings, &observed.master);
     let running = observed.tasks.iter().any(|(_, phase)| *phase == TaskPhase::Running);
     let Some(pod) = observed.pod.as_deref() else {
@@ -220,6 +224,19 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
             if running || !work.calls.is_empty() { Situation::Working } else { Situation::Idle }
         }
     }
+}
+
+/// Has the workspace grow, or says why it does not. The cluster may refuse: a busy agent asks only once.
+fn grow(observed: &Observed, resolved: &Resolved, work: &mut Work) {
+    let Some(volume) = observed.volume.as_deref() else { return };
+    let wanted = build::storage(&observed.agent, &resolved.template);
+    let Some(difference) = workspace::difference(&wanted, volume, observed.volume_can_grow) else { return };
+    let before = observed.agent.status.as_ref().map_or(&[][..], StatusConditions::conditions);
+    let is_new = before.iter().all(|condition| condition.message != difference.remark.message);
+    let is_idle = observed.tasks.iter().all(|(_, phase)| *phase != TaskPhase::Running);
+    let size = difference.grow.filter(|_| is_new || is_idle);
+    work.last = size.map(|size| Child::VolumeSize(Exactly::of(volume), size));
+    work.remarks.push(difference.remark);
 }
 
 /// A pod that was deleted makes room, unless its node does not answer any more.
@@ -340,7 +357,8 @@ fn model(observed: &Observed, resolved: Option<&Resolved>) -> String {
 fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerAgentStatus> {
     let model = model(observed, observed.template.as_ref());
     let again = work.until.map(|until| until.duration_since(observed.now).unsigned_abs());
-    let plan = Plan { remove: work.remove, apply: work.apply, calls: work.calls, again, ..Plan::nothing() };
+    let plan =
+        Plan { remove: work.remove, apply: work.apply, calls: work.calls, last: work.last, again, ..Plan::nothing() };
     let written = Written { status: observed.agent.status.as_ref(), at: observed.written };
     let wanted = status::of(observed, model, situation, work.remarks, work.pod_failure);
     show(plan, written, wanted, status::only_progress, observed.now)

@@ -2,8 +2,9 @@ use std::{cmp::Reverse, num::NonZeroU32, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::api::{
-    core::v1::{Namespace, PersistentVolumeClaim, Secret, ServiceAccount},
+    core::v1::{Namespace, Secret, ServiceAccount},
     networking::v1::NetworkPolicy,
+    storage::v1::StorageClass,
 };
 use komputer_crds::{
     DEFAULT_TEMPLATE,
@@ -20,7 +21,7 @@ use kube::{
 };
 
 use super::{
-    AgentPod,
+    AgentPod, AgentVolume,
     decide::{decide, wanted},
     knowledge::{self, Knowledge},
     places::{Order, Place, Places, Request},
@@ -72,7 +73,9 @@ pub struct Caches {
     /// Agents' pods.
     pub pods: Store<AgentPod>,
     /// Agents' workspaces.
-    pub volumes: Store<PartialObjectMeta<PersistentVolumeClaim>>,
+    pub volumes: Store<AgentVolume>,
+    /// Kinds of volumes.
+    pub storage_classes: Store<StorageClass>,
     /// Agents' service accounts.
     pub accounts: Store<PartialObjectMeta<ServiceAccount>>,
     /// Agents' network policies.
@@ -94,6 +97,7 @@ impl Caches {
         self.tasks.wait_until_ready().await?;
         self.pods.wait_until_ready().await?;
         self.volumes.wait_until_ready().await?;
+        self.storage_classes.wait_until_ready().await?;
         self.accounts.wait_until_ready().await?;
         self.policies.wait_until_ready().await?;
         self.namespaces.wait_until_ready().await?;
@@ -123,7 +127,9 @@ pub struct Observed {
     /// Its pod, or one of its name that another object owns.
     pub pod: Option<Arc<AgentPod>>,
     /// Its workspace, or one of its name that another object owns.
-    pub volume: Option<Arc<PartialObjectMeta<PersistentVolumeClaim>>>,
+    pub volume: Option<Arc<AgentVolume>>,
+    /// Whether the workspace's storage class lets it grow, where that is known.
+    pub volume_can_grow: Option<bool>,
     /// Whether a pod may be made for it, where it wants one and has none.
     pub place: Place,
     /// Whether its namespace has the agents' service account and network policies.
@@ -226,12 +232,14 @@ impl AgentController {
             .ok()
             .and_then(|id| self.inbox.agent(&id, agent.metadata.uid.as_deref().unwrap_or_default()))
             .filter(|arrived| arrived.cursor >= kept.cursor);
+        let volume = self.caches.volumes.get(&ObjectRef::new(&name).within(&namespace));
         Observed {
             managers: AgentId::new(&namespace, &name).map(|id| self.attachments.managers(&id)).unwrap_or_default(),
             template: self.template(&agent, &namespace),
             knowledge: knowledge::of(&agent, &self.caches),
             pod: self.caches.pods.get(&ObjectRef::new(&name).within(&namespace)),
-            volume: self.caches.volumes.get(&ObjectRef::new(&name).within(&namespace)),
+            volume_can_grow: volume.as_deref().and_then(|volume| self.can_grow(volume)),
+            volume,
             place: Place::default(),
             namespace_is_prepared: self.caches.namespace_is_prepared(&namespace),
             namespace_is_going: self
@@ -247,6 +255,11 @@ impl AgentController {
             written,
             now,
         }
+    }
+
+    fn can_grow(&self, volume: &AgentVolume) -> Option<bool> {
+        let class = self.caches.storage_classes.get(&ObjectRef::new(volume.spec.storage_class_name.as_deref()?))?;
+        Some(class.allow_volume_expansion == Some(true))
     }
 
     fn template(&self, agent: &KomputerAgent, namespace: &str) -> Option<Resolved> {

@@ -14,7 +14,7 @@ use kube::{Resource, ResourceExt};
 pub(super) use namespace::{NETWORK_POLICIES, SERVICE_ACCOUNT, network_policies, service_account};
 pub(super) use pod::pod;
 pub(super) use secret::secret;
-pub(super) use volume::volume;
+pub(super) use volume::{storage, volume};
 
 /// Holds the hash of the manifest that was applied.
 pub const MANIFEST_HASH: &str = "komputer.ai/manifest-hash";

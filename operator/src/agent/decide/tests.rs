@@ -2,16 +2,16 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use k8s_openapi::{api::core::v1::PersistentVolumeClaim, apimachinery::pkg::apis::meta::v1::Time};
+use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Time};
 use komputer_crds::v1beta1::{
     AfterTask, AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle,
-    NamespacedSecretKeyRef, PodTemplate, Rollout, StatusConditions, TaskCounts, TaskMode, Template,
+    NamespacedSecretKeyRef, PodTemplate, Rollout, StatusConditions, Storage, TaskCounts, TaskMode, Template,
 };
-use kube::{Resource, core::PartialObjectMeta};
+use kube::Resource;
 
 use super::*;
 use crate::{
-    agent::{AgentPod, Lesson, Limit, Source, agent_pod::AgentPodStatus},
+    agent::{AgentPod, AgentVolume, Lesson, Limit, Source, agent_pod::AgentPodStatus},
     fold::AgentSummary,
     keys::{MasterKey, Sensitive},
     settings::Settings,
@@ -29,6 +29,7 @@ fn world() -> Observed {
         managers: vec![],
         pod: None,
         volume: None,
+        volume_can_grow: None,
         place: Place::default(),
         namespace_is_prepared: true,
         namespace_is_going: false,
@@ -49,8 +50,8 @@ fn change(observed: &mut Observed, change: impl FnOnce(&mut KomputerAgent)) {
     change(Arc::make_mut(&mut observed.agent));
 }
 
-fn volume(observed: &Observed) -> Arc<PartialObjectMeta<PersistentVolumeClaim>> {
-    let mut volume = PartialObjectMeta::<PersistentVolumeClaim>::default();
+fn volume(observed: &Observed) -> Arc<AgentVolume> {
+    let mut volume = AgentVolume::default();
     volume.metadata.name = Some("ada".into());
     volume.metadata.uid = Some("v1".into());
     volume.metadata.owner_references = observed.agent.controller_owner_ref(&()).map(|owner| vec![owner]);
@@ -110,7 +111,7 @@ fn kinds(plan: &Plan<KomputerAgentStatus>) -> Vec<&'static str> {
         .map(|child| match child {
             Child::ServiceAccount(_) => "ServiceAccount",
             Child::NetworkPolicy(_) => "NetworkPolicy",
-            Child::Volume(_) => "Volume",
+            Child::Volume(_) | Child::VolumeSize(..) => "Volume",
             Child::Secret(_) => "Secret",
             Child::Pod(_) => "Pod",
             Child::Task(_) => "Task",
@@ -566,6 +567,25 @@ fn pods_that_end_again_and_again_are_made_less_and_less_often() {
     assert_eq!((failures(&plan), plan.again), (Some(2), Some(Duration::from_mins(10))));
     observed.now += jiff::SignedDuration::from_mins(10);
     assert_eq!(failures(&decide(&observed)), None);
+}
+
+#[test]
+fn a_workspace_grows_and_a_busy_agent_asks_only_once() {
+    let mut observed = awake();
+    let (size, metadata) = (json!({ "storage": "5Gi" }), observed.volume.as_ref().unwrap().metadata.clone());
+    let spec = serde_json::from_value(json!({ "resources": { "requests": size } })).unwrap();
+    let status = serde_json::from_value(json!({ "phase": "Bound", "capacity": size })).unwrap();
+    observed.volume = Some(Arc::new(AgentVolume { metadata, spec, status }));
+    observed.template.as_mut().unwrap().template.storage =
+        Some(Storage { size: Some(Quantity("6Gi".into())), storage_class_name: None });
+    observed.tasks = vec![task("a", TaskPhase::Running)];
+    let first = decide(&observed);
+    let grow = Child::VolumeSize(Exactly { name: "ada".into(), uid: "v1".into() }, Quantity("6Gi".into()));
+    assert_eq!((first.last.clone(), standing(&first).1), (Some(grow.clone()), "Working".into()));
+    change(&mut observed, |agent| agent.status = first.status);
+    assert_eq!(decide(&observed).last, None);
+    observed.tasks.clear();
+    assert_eq!(decide(&observed).last, Some(grow));
 }
 
 #[test]
