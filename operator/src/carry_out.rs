@@ -25,6 +25,7 @@ use error::{exists, is_conflict};
 
 use crate::{
     agent_client::AgentClient,
+    metrics::Metrics,
     plan::{Child, Exactly, Plan, Removal},
     recorder::Recorder,
 };
@@ -64,6 +65,8 @@ pub struct Hands {
     pub recorder: Recorder,
     /// Whether this process may write.
     pub leading: watch::Receiver<bool>,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl Hands {
@@ -259,12 +262,14 @@ impl Hands {
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, CarryOutError> {
         self.fence()?;
-        let name = name.to_owned();
-        match tokio::time::timeout(TIMEOUT, request).await {
+        let (of_kind, name) = (kind.clone(), name.to_owned());
+        let result = match tokio::time::timeout(TIMEOUT, request).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(source)) => Err(CarryOutError::Api { action, kind, name, source: Box::new(source) }),
             Err(_) => Err(CarryOutError::Timeout { action, kind, name }),
-        }
+        };
+        self.metrics.written(action, of_kind, result.as_ref().map(drop));
+        result
     }
 
     fn fence(&self) -> Result<(), CarryOutError> {

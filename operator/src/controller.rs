@@ -2,7 +2,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{Stream, StreamExt, channel::mpsc};
@@ -86,6 +86,14 @@ pub async fn run<C: Controller>(
 }
 
 async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C>>) -> Result<Action, CarryOutError> {
+    let begun = Instant::now();
+    let result = look(object, &context).await;
+    let kind = C::Object::kind(&()).into_owned();
+    context.hands.metrics.reconciled(kind, result.as_ref().map(drop), begun.elapsed());
+    result
+}
+
+async fn look<C: Controller>(object: Arc<C::Object>, context: &Context<C>) -> Result<Action, CarryOutError> {
     let reference = ObjectRef::from_obj(&*object);
     let now = Timestamp::now();
     let memory = context.recall(&reference);
@@ -117,6 +125,7 @@ fn back_off<C: Controller>(object: Arc<C::Object>, error: &CarryOutError, contex
         memory.failures = memory.failures.saturating_add(1);
         failures = memory.failures;
     });
+    context.hands.metrics.retried(C::Object::kind(&()).into_owned(), error);
     let delay = Duration::from_secs(1 << (failures - 1).min(8)).min(Duration::from_mins(5));
     if !matches!(error, CarryOutError::NotLeading) {
         let report = Report { severity: Severity::Warning, reason: error.reason().into(), message: error.to_string() };

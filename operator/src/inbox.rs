@@ -6,6 +6,7 @@ use std::{
 
 use backon::BackoffBuilder;
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 use komputer_events::{
     AgentId, Cursor, Event,
@@ -20,6 +21,7 @@ use tokio::sync::mpsc;
 use crate::{
     controller::Queue,
     fold::{AgentSummary, Fold, TaskSummary},
+    metrics::Metrics,
     task::TaskIndex,
 };
 
@@ -29,6 +31,7 @@ pub struct Inbox {
     agents: Store<KomputerAgent>,
     tasks: Store<KomputerTask>,
     index: Arc<TaskIndex>,
+    metrics: Metrics,
     folded: Mutex<HashMap<AgentId, Folded>>,
 }
 
@@ -57,8 +60,9 @@ impl Inbox {
         agents: Store<KomputerAgent>,
         tasks: Store<KomputerTask>,
         index: Arc<TaskIndex>,
+        metrics: Metrics,
     ) -> Self {
-        Self { streams, agents, tasks, index, folded: Mutex::default() }
+        Self { streams, agents, tasks, index, metrics, folded: Mutex::default() }
     }
 
     /// What the agent's events come to, where any have arrived.
@@ -125,7 +129,10 @@ impl Inbox {
             let page = self.streams.after(agent, Some(&uid), folded.cursor, PAGE).await?;
             for entry in &page.entries {
                 match Event::from_json(entry.json.as_bytes()) {
-                    Ok(event) => self.fold(&mut folded, agent, &event),
+                    Ok(event) => {
+                        self.metrics.folded(&event, Timestamp::now());
+                        self.fold(&mut folded, agent, &event);
+                    }
                     Err(error) => tracing::warn!(%agent, id = %entry.id, %error, "skipped an entry of the stream"),
                 }
             }

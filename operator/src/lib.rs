@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod keys;
 pub mod lease;
 pub mod lessons;
+pub mod metrics;
 pub mod migration;
 pub mod plan;
 pub mod prune;

@@ -14,6 +14,7 @@ use komputer_operator::{
     inbox::Inbox,
     lease::{Elector, LeaseConfig},
     lessons::Lessons,
+    metrics::{Metrics, Population},
     migration::Migration,
     recorder::Recorder,
     schedule::ScheduleController,
@@ -37,13 +38,13 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let health = Health::default();
     let registry = Registry::new("komputer-operator");
     let endpoints =
-        komputer_telemetry::serve(arguments.health_listen, health.clone(), registry, until(stopped.clone()));
+        komputer_telemetry::serve(arguments.health_listen, health.clone(), registry.clone(), until(stopped.clone()));
 
     let (leading, leads) = watch::channel(false);
     let elector = Elector::new(lease_client().await?, &arguments.namespace, lease(&arguments));
     let election = tokio::spawn(elector.run(Arc::new(leading), until(stopped.clone())));
     let outcome = tokio::select! {
-        outcome = lead(&arguments, client, leads.clone(), &health) => outcome.and_then(|()| bail!("a controller ended")),
+        outcome = lead(&arguments, client, leads.clone(), &health, &registry) => outcome.and_then(|()| bail!("a controller ended")),
         outcome = endpoints => outcome.context("the health endpoints ended"),
         () = until(stopped) => Ok(()),
         () = lost(leads) => Err(anyhow::anyhow!("lost the lease; restarting")),
@@ -60,6 +61,7 @@ async fn lead(
     client: Client,
     leads: watch::Receiver<bool>,
     health: &Health,
+    registry: &Registry,
 ) -> anyhow::Result<()> {
     let warm = health.check("caches");
     let installation = bootstrap::installation(&client, &arguments.namespace).await?;
@@ -72,7 +74,10 @@ async fn lead(
     tracing::info!(identity = arguments.identity, agents = watches.agents.state().len(), "leads");
 
     let Watches { agents, caches, index, places, .. } = &watches;
-    let inbox = Arc::new(Inbox::new(streams.clone(), agents.clone(), caches.tasks.clone(), index.clone()));
+    let metrics = Metrics::new(registry);
+    registry.register_collector(Population { agents: agents.clone(), tasks: caches.tasks.clone() });
+    let inbox =
+        Arc::new(Inbox::new(streams.clone(), agents.clone(), caches.tasks.clone(), index.clone(), metrics.clone()));
     let access = Access::new(streams, agents.clone(), installation.master.clone());
     let agent_controller = AgentController {
         inbox: inbox.clone(),
@@ -114,7 +119,7 @@ async fn lead(
     let recorder = Recorder::start(client.clone(), &arguments.identity);
     let migration = Migration::new(client.clone(), recorder.clone());
     let agent_client = AgentClient::new(Lessons::new(client.clone()))?;
-    let hands = Hands { client, agents: agent_client, recorder, leading: leads };
+    let hands = Hands { client, agents: agent_client, recorder, leading: leads, metrics };
     tokio::join!(
         watches.doubts.settle(hands.client.clone(), &places),
         migration.run(),

@@ -6,9 +6,11 @@ use komputer_operator::{
     agent_client::AgentClient,
     carry_out::{CarryOutError, Hands},
     lessons::Lessons,
+    metrics::Metrics,
     plan::{Child, Exactly, Plan, Removal},
     recorder::Recorder,
 };
+use komputer_telemetry::Registry;
 use komputer_tests::cluster::LightCluster;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -51,6 +53,7 @@ impl World {
             agents: AgentClient::new(Lessons::new(client.clone())).unwrap(),
             recorder,
             leading: leads,
+            metrics: Metrics::new(&Registry::new("test")),
         };
         let spec = json!({ "schedule": "0 9 * * *", "task": { "instructions": "i" }, "agentRef": { "name": "ada" } });
         let schedules = Api::<KomputerSchedule>::namespaced(client.clone(), NAMESPACE);

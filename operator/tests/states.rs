@@ -264,6 +264,22 @@ async fn runs_are_made_replaced_and_counted(client: &Client) {
     assert_eq!(status("lastTrigger").await["value"], "please");
 }
 
+/// Metrics speak of kinds, phases and results, and never of an object.
+fn counts_by_kind_and_result(metrics: &str, rows: &[Row]) {
+    let count = |metric: &str, labels: &str| {
+        let begin = format!("komputer_operator_{metric}{{{labels}}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&begin));
+        line.and_then(|value| value.parse::<f64>().ok()).unwrap_or_else(|| panic!("no {begin} in {metrics}"))
+    };
+    assert!(count("reconcile_duration_seconds_count", r#"kind="KomputerAgent",result="ok""#) >= 5.0);
+    assert!(count("writes_total", r#"action="create",kind="Pod",result="ok""#) >= 2.0);
+    assert!(count("agents", r#"phase="Queued""#) >= 1.0);
+    for (kind, name, ..) in rows {
+        assert!(!metrics.contains(&format!("\"{name}\"")), "{kind} {name} is in {metrics}");
+    }
+    assert!(!metrics.contains(&format!("\"{NAMESPACE}\"")), "{metrics}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_of_the_state_table_holds_for_every_kind() {
     let cluster = LightCluster::start("states").expect("a cluster");
@@ -311,6 +327,7 @@ async fn every_row_of_the_state_table_holds_for_every_kind() {
     stands(&client, "KomputerAgent", "hostile", ("Unknown", "Starting", RECONCILING)).await;
     stands(&client, "KomputerOffice", "troubled", ("True", "Open", DONE)).await;
     says_what_is_deprecated(&client).await;
+    counts_by_kind_and_result(&operator.metrics().await, &rows);
     // What was waited for comes.
     agents.patch("goes-first", &merge, &Patch::Merge(json!({ "spec": { "suspend": true } }))).await.unwrap();
     stands(&client, "KomputerAgent", "comes-later", ("Unknown", "Starting", RECONCILING)).await;

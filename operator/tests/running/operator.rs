@@ -13,7 +13,10 @@ pub const SYSTEM: &str = "komputer-system";
 const OPERATOR: &str = "komputer-operator";
 
 /// The operator; it is killed where this is dropped.
-pub struct Operator(Child);
+pub struct Operator {
+    program: Child,
+    health: String,
+}
 
 impl Operator {
     pub fn start(cluster: &LightCluster, redis: &Redis, more: &[&str]) -> Self {
@@ -24,14 +27,20 @@ impl Operator {
             .args(more)
             .env("KUBECONFIG", cluster.kubeconfig())
             .spawn();
-        Self(program.expect("the operator"))
+        Self { program: program.expect("the operator"), health }
+    }
+
+    /// What it counts and measures.
+    #[allow(dead_code, reason = "not every suite asks")]
+    pub async fn metrics(&self) -> String {
+        reqwest::get(format!("http://{}/metrics", self.health)).await.unwrap().text().await.unwrap()
     }
 }
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        _ = self.0.kill();
-        _ = self.0.wait();
+        _ = self.program.kill();
+        _ = self.program.wait();
     }
 }
 
