@@ -10,7 +10,7 @@ const RULE: &str = "oldSelf.hasValue() || self.metadata.name.size() <= ";
 /// How long the names of a kind's objects may be, and why.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NameLimit {
-    characters: usize,
+    pub(crate) characters: usize,
     why: &'static str,
 }
 

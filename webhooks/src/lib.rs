@@ -4,6 +4,7 @@
 //! Every replica serves both, without leading and without any store but the apiserver, because conversion is on the path
 //! of reads.
 pub mod certificates;
+mod foresight;
 mod metrics;
 mod references;
 mod routes;

@@ -8,6 +8,7 @@ use komputer_crds::{
 };
 use serde_json::Value;
 
+pub(crate) use objects::AgentFacts;
 pub use objects::Objects;
 
 /// Looks up what objects refer to. Secrets are not asked for: who may know whether one exists may read them all.
@@ -41,6 +42,11 @@ impl References {
         members.collect()
     }
 
+    /// The agents that are made from a template, as far as they are known.
+    pub(crate) fn agents_of(&self, kind: Kind, namespace: &str, template: &str) -> Vec<AgentFacts> {
+        self.0.agents_of(kind, namespace, template)
+    }
+
     /// A warning for each reference to something that is known not to be there.
     pub(crate) fn missing(&self, kind: Kind, own: &str, object: &Value) -> Vec<String> {
         let found = object.get("spec").map(|spec| references(kind, spec)).unwrap_or_default();
@@ -55,7 +61,7 @@ impl References {
 /// Longer ones may be cut on their way.
 const MAX_WARNING: usize = 120;
 
-fn cut(text: &str) -> String {
+pub(crate) fn cut(text: &str) -> String {
     match text.char_indices().nth(MAX_WARNING) {
         Some(_) => text.chars().take(MAX_WARNING - 1).chain(['…']).collect(),
         None => text.to_owned(),

@@ -63,6 +63,11 @@ pub fn cause_of_name(kind: Kind, name: &str) -> Option<Cause> {
     Some(Cause::invalid("metadata.name", &name.into(), message))
 }
 
+/// How many characters the name of an object of that kind may have, where Kubernetes would let it have more.
+pub fn longest_name(kind: Kind) -> Option<usize> {
+    NameLimit::of(kind).map(|limit| limit.characters)
+}
+
 /// All that a change makes wrong: what was wrong before and has not been touched may stay, so that an object from before
 /// a rule can still be changed elsewhere.
 pub fn causes_of_change(kind: Kind, old: &Value, new: &Value) -> Vec<Cause> {

@@ -16,9 +16,6 @@ use crate::{
 /// The annotation, and label, of an agent that was made for the schedule it names; the label of a schedule's tasks.
 pub const SCHEDULE: &str = "komputer.ai/schedule";
 
-/// The longest name of an agent, in characters: see the rule of `KomputerAgent`.
-pub(super) const LONGEST_NAME: usize = 54;
-
 /// What the name of an agent ends in that is named after the schedule.
 const SUFFIX: &str = "-agent";
 

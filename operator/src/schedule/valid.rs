@@ -14,11 +14,11 @@ pub(super) fn valid(schedule: &KomputerSchedule) -> Result<Times, String> {
     if !causes.is_empty() {
         return Err(validate::message(&causes));
     }
-    if schedule.spec.agent.is_some() && agent::agent_name(schedule).len() > agent::LONGEST_NAME {
+    if let Some(name) = schedule.spec.agent.as_ref().map(|_| agent::agent_name(schedule))
+        && let Some(longest) = validate::longest_name(Kind::Agent).filter(|longest| name.len() > *longest)
+    {
         return Err(format!(
-            "spec.agentRef.name: Invalid value: {:?}: an agent's name has at most {} characters; set a shorter one",
-            agent::agent_name(schedule),
-            agent::LONGEST_NAME
+            "spec.agentRef.name: Invalid value: {name:?}: an agent's name has at most {longest} characters; set a shorter one"
         ));
     }
     Times::of(&schedule.spec).ok_or_else(|| {

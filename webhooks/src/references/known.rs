@@ -68,6 +68,13 @@ impl<T: Clone> Known<T> {
         listed.known.as_ref()?.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
+    /// All that are known of which `is` is true, with their namespaces.
+    pub(super) fn all(&self, is: impl Fn(&str, &T) -> bool) -> Vec<T> {
+        let listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = listed.known.iter().flatten();
+        known.filter(|((namespace, _), value)| is(namespace, value)).map(|(_, value)| value.clone()).collect()
+    }
+
     /// The first name of the namespace, other than `name`, of whose object `is` is true.
     pub(super) fn other(&self, namespace: &str, name: &str, is: impl Fn(&T) -> bool) -> Option<String> {
         let listed = self.0.lock().unwrap_or_else(PoisonError::into_inner);

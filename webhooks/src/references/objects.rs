@@ -2,11 +2,13 @@ use std::fmt::Debug;
 
 use futures::future::{self, BoxFuture};
 use komputer_crds::{
+    DEFAULT_TEMPLATE,
     object_references::Target,
     v1beta1::{
         AgentRef, KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerConnector,
-        KomputerMemory, KomputerSkill, KomputerSquad,
+        KomputerMemory, KomputerSkill, KomputerSquad, TemplateRef,
     },
+    validate::Kind,
 };
 use kube::{Api, Client, Resource, api::ObjectMeta, core::PartialObjectMeta};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -18,8 +20,8 @@ use crate::watch::watch_all;
 /// nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
-    /// Agents, with the names of their managers.
-    agents: Known<Option<String>>,
+    /// Agents, as far as others depend on them.
+    agents: Known<AgentFacts>,
     /// Squads, with the names of their members.
     squads: Known<Vec<String>>,
     connectors: Known<()>,
@@ -29,19 +31,54 @@ pub struct Objects {
     cluster_templates: Known<()>,
 }
 
-/// An agent, as far as it says who manages it.
+/// What others depend on of an agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AgentFacts {
+    /// The name of its manager.
+    pub(crate) manager: Option<String>,
+    /// The name of its template.
+    pub(crate) template: Option<String>,
+    /// `spec.rollout`.
+    pub(crate) rollout: Option<String>,
+    /// `status.phase`.
+    pub(crate) phase: Option<String>,
+}
+
+impl AgentFacts {
+    /// Whether it has a pod.
+    pub(crate) fn is_awake(&self) -> bool {
+        matches!(self.phase.as_deref(), Some("Starting" | "Idle" | "Working"))
+    }
+
+    /// Whether a task runs.
+    pub(crate) fn works(&self) -> bool {
+        self.phase.as_deref() == Some("Working")
+    }
+}
+
+/// An agent, as far as others depend on it.
 #[derive(Resource, Deserialize, Clone, Debug)]
 #[resource(inherit = KomputerAgent)]
 struct Managed {
     metadata: ObjectMeta,
     #[serde(default)]
     spec: ManagedSpec,
+    #[serde(default)]
+    status: ManagedStatus,
 }
 
 #[derive(Deserialize, Clone, Debug, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct ManagedSpec {
     manager_ref: Option<AgentRef>,
+    template_ref: Option<TemplateRef>,
+    rollout: Option<String>,
+}
+
+#[derive(Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+struct ManagedStatus {
+    phase: Option<String>,
 }
 
 /// A squad, as far as it says who is in it.
@@ -59,8 +96,14 @@ struct JoinedSpec {
     members: Vec<AgentRef>,
 }
 
-fn manager(agent: &Managed) -> Option<String> {
-    agent.spec.manager_ref.as_ref().map(|manager| manager.name.clone())
+fn facts(agent: &Managed) -> AgentFacts {
+    let ManagedSpec { manager_ref, template_ref, rollout } = agent.spec.clone();
+    AgentFacts {
+        manager: manager_ref.map(|manager| manager.name),
+        template: template_ref.map(|template| template.name),
+        rollout,
+        phase: agent.status.phase.clone(),
+    }
 }
 
 fn members(squad: &Joined) -> Vec<String> {
@@ -72,7 +115,7 @@ impl Objects {
     pub fn watch(client: &Client) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let objects = Self::default();
         let work = [
-            keep(&objects.agents, Api::<Managed>::all(client.clone()), manager),
+            keep(&objects.agents, Api::<Managed>::all(client.clone()), facts),
             keep(&objects.squads, Api::<Joined>::all(client.clone()), members),
             names::<KomputerConnector>(&objects.connectors, client),
             names::<KomputerMemory>(&objects.memories, client),
@@ -85,7 +128,19 @@ impl Objects {
 
     /// The name of an agent's manager, as far as it is known.
     pub(super) fn manager(&self, namespace: &str, agent: &str) -> Option<String> {
-        self.agents.get(namespace, agent).flatten()
+        self.agents.get(namespace, agent)?.manager
+    }
+
+    /// The agents that are made from a template; one of a namespace's goes before one of the cluster's of that name.
+    pub(super) fn agents_of(&self, kind: Kind, namespace: &str, template: &str) -> Vec<AgentFacts> {
+        self.agents.all(|place, agent| {
+            let is_its_own = if kind == Kind::Template {
+                place == namespace
+            } else {
+                self.templates.contain(place, template) == Some(false)
+            };
+            is_its_own && agent.template.as_deref().unwrap_or(DEFAULT_TEMPLATE) == template
+        })
     }
 
     /// Another squad of the namespace that has the member.

@@ -27,6 +27,9 @@ pub(super) struct Request {
     pub(super) name: String,
     #[serde(default)]
     pub(super) namespace: String,
+    /// Nothing comes of it: somebody wants to know what would.
+    #[serde(default)]
+    pub(super) dry_run: bool,
     /// The kind as the client wrote it, before the apiserver converted it for the webhook.
     #[serde(rename = "requestKind")]
     pub(super) written_as: Option<WrittenAs>,

@@ -7,7 +7,10 @@ use komputer_crds::{
 use serde_json::Value;
 
 use super::admission::{API_VERSION, Answer, Request, Review};
-use crate::references::References;
+use crate::{
+    foresight::{Change, foresight},
+    references::{References, cut},
+};
 
 /// Admits or refuses an object, with warnings for what it refers to and is not there.
 pub(super) fn answer(kind: Kind, review: Review, references: &References) -> Result<(Answer, &'static str), String> {
@@ -34,6 +37,11 @@ pub(super) fn answer(kind: Kind, review: Review, references: &References) -> Res
     warnings.extend(references.shared(kind, &request.namespace, &request.name, &request.object));
     warnings.extend(deprecated(kind, &annotations(&request.object)));
     warnings.extend(promoted(&request).then(|| PROMOTED.to_owned()));
+    if request.dry_run {
+        let Request { namespace, name, old_object: old, object: new, .. } = &request;
+        let told = foresight(kind, Change { namespace, name, old, new }, references);
+        warnings.extend(told.iter().map(|told| cut(told)));
+    }
     Ok((Answer::allowed(request.uid, warnings), "allowed"))
 }
 

@@ -6,6 +6,7 @@ mod callers;
 mod conversion;
 mod emergency;
 mod examples;
+mod foresight;
 mod health;
 mod komputer_ai;
 mod policies;

@@ -1,0 +1,42 @@
+use serde_json::{Value, json};
+
+use crate::system::{agent, system, wait_for};
+
+#[test]
+fn a_dry_run_says_what_would_come_of_it_and_a_write_does_not() {
+    let system = system();
+    let namespace = "foresight";
+    system.kubectl(&["create", "namespace", namespace], "");
+    let template = |image: &str| {
+        let metadata = json!({ "name": "large", "namespace": namespace });
+        json!({
+            "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerAgentTemplate", "metadata": metadata,
+            "spec": { "image": image },
+        })
+        .to_string()
+    };
+    let ada = |spec: Value| agent(namespace, "ada", spec);
+    system.kubectl(&["apply", "-f", "-"], &template("agent:1"));
+    system.kubectl(&["apply", "-f", "-"], &ada(json!({ "templateRef": { "name": "large" } })));
+    let working = r#"{"status":{"phase":"Working"}}"#;
+    let arguments = ["patch", "komputeragent", "ada", "-n", namespace, "--subresource=status", "--type=merge", "-p"];
+    system.kubectl(&[&arguments[..], &[working]].concat(), "");
+
+    let told = |arguments: &[&str], manifest: &str| {
+        let ended = system.cluster.try_kubectl(arguments, manifest).unwrap();
+        ended.stderr
+    };
+    let dry_run = ["apply", "--dry-run=server", "-f", "-"];
+    let changed =
+        ada(json!({ "templateRef": { "name": "large" }, "instructions": "i", "secretRefs": [{ "name": "s" }] }));
+    let warnings = "\
+        Warning: spec.instructions: a new task is made of them, after the running one; what ran before is not run again\n\
+        Warning: spec.secretRefs: pod ada is replaced once the running task has ended, or as its template says\n";
+    assert_eq!(told(&dry_run, &changed), warnings);
+    assert_eq!(told(&["diff", "-f", "-"], &changed), warnings);
+
+    let pods = "Warning: spec.image: pods replaced: 0 at once, 1 after their task, 0 when deleted\n";
+    wait_for("the agent to be known to work", || told(&dry_run, &template("agent:2")) == pods);
+    assert_eq!(told(&["apply", "-f", "-"], &template("agent:2")), "");
+    assert_eq!(told(&["apply", "-f", "-"], &changed), "");
+}
