@@ -17,7 +17,6 @@ use kube::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 pub use error::CarryOutError;
 pub(crate) use error::{TIMEOUT, is_not_found, words};
@@ -25,6 +24,7 @@ use error::{exists, is_conflict};
 
 use crate::{
     agent_client::AgentClient,
+    lease::Leadership,
     metrics::Metrics,
     plan::{Child, Exactly, Plan, Removal},
     recorder::Recorder,
@@ -64,7 +64,7 @@ pub struct Hands {
     /// For people.
     pub recorder: Recorder,
     /// Whether this process may write.
-    pub leading: watch::Receiver<bool>,
+    pub leading: Leadership,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -97,7 +97,7 @@ impl Hands {
             self.agents.call(call).await?;
         }
         let version = match &plan.status {
-            Some(status) => self.write_status(object, status, plan.only_on.as_deref()).await?,
+            Some(status) => self.write_status(object, status).await?,
             None => None,
         };
         for report in &plan.reports {
@@ -200,44 +200,29 @@ impl Hands {
         }
     }
 
-    async fn write_status<O, S>(
-        &self,
-        object: &O,
-        status: &S,
-        only_on: Option<&str>,
-    ) -> Result<Option<Version>, CarryOutError>
+    async fn write_status<O, S>(&self, object: &O, status: &S) -> Result<Option<Version>, CarryOutError>
     where
         O: Resource<DynamicType = ()>,
         S: Serialize,
     {
         let name = object.name_any();
-        let request = self.patch_status(object, &name, status, only_on);
+        let request = self.patch_status(object, &name, status);
         match self.write("write the status of", kind::<O>(), &name, request).await {
             Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(None), // deleted meanwhile
-            Err(CarryOutError::Api { source, .. }) if only_on.is_some() && is_conflict(&source) => {
-                Err(CarryOutError::Outdated)
-            }
+            Err(CarryOutError::Api { source, .. }) if is_conflict(&source) => Err(CarryOutError::Outdated),
             result => Ok(Version::of(&result?.metadata)),
         }
     }
 
     /// What [`Api::patch_status`] does, for kinds with and without namespaces, with an answer of metadata only.
-    async fn patch_status<O, S>(
-        &self,
-        object: &O,
-        name: &str,
-        status: &S,
-        only_on: Option<&str>,
-    ) -> kube::Result<PartialObjectMeta<O>>
+    async fn patch_status<O, S>(&self, object: &O, name: &str, status: &S) -> kube::Result<PartialObjectMeta<O>>
     where
         O: Resource<DynamicType = ()>,
         S: Serialize,
     {
-        // The uid keeps a status from landing on another object of the same name.
-        let mut metadata = json!({ "name": name, "uid": object.uid() });
-        if let Some(version) = only_on {
-            metadata["resourceVersion"] = version.into();
-        }
+        // The uid keeps a status from landing on another object of the same name; the version keeps one from overwriting a
+        // later one, as of a leader that was stopped with a request on its way, and sums from being added to an old one.
+        let metadata = json!({ "name": name, "uid": object.uid(), "resourceVersion": object.resource_version() });
         let patch = Patch::Apply(json!({
             "apiVersion": O::api_version(&()), "kind": O::kind(&()), "metadata": metadata, "status": status,
         }));
@@ -273,7 +258,7 @@ impl Hands {
     }
 
     fn fence(&self) -> Result<(), CarryOutError> {
-        if *self.leading.borrow() { Ok(()) } else { Err(CarryOutError::NotLeading) }
+        if self.leading.holds() { Ok(()) } else { Err(CarryOutError::NotLeading) }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! No published crate does this for kube 5. Like client-go, expiry is judged from the moment a change of the record was
 //! seen, never from another machine's clock.
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -72,28 +72,57 @@ enum LeaseError {
     Timeout,
 }
 
+/// Whether this process leads, as everything that writes asks. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Leadership(watch::Receiver<Option<Instant>>);
+
+impl Leadership {
+    /// Leads until the instant that is in the channel, if any.
+    pub fn new(until: watch::Receiver<Option<Instant>>) -> Self {
+        Self(until)
+    }
+
+    /// Whether it leads now. What counts is the time: a process that was stopped for a while, and goes on, has had no
+    /// occasion yet to notice that it leads no more.
+    pub fn holds(&self) -> bool {
+        self.0.borrow().is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Waits until it leads.
+    pub async fn begins(&mut self) {
+        self.0.wait_for(Option::is_some).await.ok();
+    }
+
+    /// Waits until it leads no more.
+    pub async fn ends(&mut self) {
+        self.0.wait_for(Option::is_none).await.ok();
+    }
+}
+
 /// Holds or waits for a lease.
 pub struct Elector {
     api: Api<Lease>,
     config: LeaseConfig,
     seen: Option<(String, Instant)>,
+    until: watch::Sender<Option<Instant>>,
 }
 
 impl Elector {
     /// `client` must not retry by itself: the default policy of kube 5 may sit on one request for longer than a lease.
-    pub fn new(client: Client, namespace: &str, config: LeaseConfig) -> Self {
-        Self { api: Api::namespaced(client, namespace), config, seen: None }
+    pub fn new(client: Client, namespace: &str, config: LeaseConfig) -> (Self, Leadership) {
+        let (until, leads) = watch::channel(None);
+        (Self { api: Api::namespaced(client, namespace), config, seen: None, until }, Leadership(leads))
     }
 
-    /// Says in `leading` whether this process leads, until `shutdown`; then lets go, so that another may lead at once.
-    /// A holder that cannot renew says so no later than its deadline, before the lease lets anybody else in.
-    pub async fn run(mut self, leading: Arc<watch::Sender<bool>>, shutdown: impl Future<Output = ()>) {
+    /// Leads whenever it can, until `shutdown`; then lets go, so that another may lead at once. A holder that cannot renew
+    /// leads no longer than to its deadline, before the lease lets anybody else in.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut renewed = Instant::now();
         loop {
             let began = Instant::now();
             // Whoever holds the lease may not wait for an answer beyond its deadline.
-            let patience = if *leading.borrow() { self.left(renewed) } else { self.config.renew_deadline };
+            let patience = if self.leads() { self.left(renewed) } else { self.config.renew_deadline };
             let holds = match tokio::time::timeout(patience, self.step()).await.unwrap_or(Err(LeaseError::Timeout)) {
                 Ok(holds) => {
                     renewed = if holds { began } else { renewed };
@@ -101,18 +130,23 @@ impl Elector {
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "could not renew the lease");
-                    *leading.borrow() && !self.left(renewed).is_zero()
+                    self.leads() && !self.left(renewed).is_zero()
                 }
             };
-            leading.send_if_modified(|now| std::mem::replace(now, holds) != holds);
+            let until = holds.then(|| renewed + self.config.renew_deadline);
+            self.until.send_if_modified(|before| std::mem::replace(before, until).is_some() != holds);
             tokio::select! {
                 () = &mut shutdown => break,
                 () = tokio::time::sleep(self.config.retry_period) => {}
             }
         }
-        if leading.send_replace(false) {
+        if self.until.send_replace(None).is_some() {
             self.release().await;
         }
+    }
+
+    fn leads(&self) -> bool {
+        self.until.borrow().is_some()
     }
 
     /// How long a holder may go on without an answer.
@@ -189,7 +223,10 @@ impl Elector {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
 
     use http::{Method, Request, Response};
     use kube::client::Body;
@@ -239,15 +276,26 @@ mod tests {
             let silent = Arc::new(AtomicBool::new(false));
             let config = LeaseConfig::new("komputer-operator", "me");
             let life = config.duration;
-            let elector = Elector::new(apiserver(silent.clone()), "default", config);
-            let (leading, mut leads) = watch::channel(false);
-            tokio::spawn(elector.run(Arc::new(leading), std::future::pending()));
-            leads.wait_for(|leads| *leads).await.unwrap();
+            let (elector, mut leads) = Elector::new(apiserver(silent.clone()), "default", config);
+            tokio::spawn(elector.run(std::future::pending()));
+            leads.begins().await;
             let renewed = Instant::now();
             tokio::time::sleep(Duration::from_millis(silent_after)).await;
             silent.store(true, Ordering::Relaxed);
-            leads.wait_for(|leads| !*leads).await.unwrap();
+            leads.ends().await;
             assert!(renewed.elapsed() < life, "{:?}", renewed.elapsed());
         }
+    }
+
+    /// Nothing but the clock moves on, as for a process that was stopped.
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_that_was_stopped_leads_no_more_though_nobody_has_told_it() {
+        let (until, leads) = watch::channel(None);
+        let leads = Leadership::new(leads);
+        assert!(!leads.holds());
+        until.send_replace(Some(Instant::now() + Duration::from_secs(10)));
+        assert!(leads.holds());
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(!leads.holds());
     }
 }

@@ -136,9 +136,6 @@ pub struct Plan<Status> {
     pub calls: Vec<Call>,
     /// The status, where it is to be written.
     pub status: Option<Status>,
-    /// Where set, the status is written only while the object is of this resourceVersion: one that counts on from the
-    /// status before must know that one.
-    pub only_on: Option<String>,
     /// What to tell people, once all else is done.
     pub reports: Vec<Report>,
     /// A child to apply once all else is done, because the cluster may well refuse it.
@@ -155,7 +152,6 @@ impl<Status> Plan<Status> {
             apply: Vec::new(),
             calls: Vec::new(),
             status: None,
-            only_on: None,
             reports: Vec::new(),
             last: None,
             again: None,

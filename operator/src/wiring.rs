@@ -12,7 +12,7 @@ use komputer_operator::{
     controller,
     declared::World,
     inbox::Inbox,
-    lease::{Elector, LeaseConfig},
+    lease::{Elector, Leadership, LeaseConfig},
     lessons::Lessons,
     metrics::{Metrics, Population},
     migration::Migration,
@@ -40,9 +40,8 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let endpoints =
         komputer_telemetry::serve(arguments.health_listen, health.clone(), registry.clone(), until(stopped.clone()));
 
-    let (leading, leads) = watch::channel(false);
-    let elector = Elector::new(lease_client().await?, &arguments.namespace, lease(&arguments));
-    let election = tokio::spawn(elector.run(Arc::new(leading), until(stopped.clone())));
+    let (elector, leads) = Elector::new(lease_client().await?, &arguments.namespace, lease(&arguments));
+    let election = tokio::spawn(elector.run(until(stopped.clone())));
     let outcome = tokio::select! {
         outcome = lead(&arguments, client, leads.clone(), &health, &registry) => outcome.and_then(|()| bail!("a controller ended")),
         outcome = endpoints => outcome.context("the health endpoints ended"),
@@ -59,7 +58,7 @@ pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
 async fn lead(
     arguments: &Arguments,
     client: Client,
-    leads: watch::Receiver<bool>,
+    leads: Leadership,
     health: &Health,
     registry: &Registry,
 ) -> anyhow::Result<()> {
@@ -70,7 +69,7 @@ async fn lead(
     watches.ready().await?;
     warm.pass();
     let mut turn = leads.clone();
-    watches.stand_by(async move { drop(turn.wait_for(|leads| *leads).await) }).await;
+    watches.stand_by(async move { turn.begins().await }).await;
     tracing::info!(identity = arguments.identity, agents = watches.agents.state().len(), "leads");
 
     let Watches { agents, caches, index, places, .. } = &watches;
@@ -164,9 +163,9 @@ async fn lease_client() -> anyhow::Result<Client> {
     Client::try_from(config).context("could not set up a client for the lease")
 }
 
-async fn lost(mut leads: watch::Receiver<bool>) {
-    leads.wait_for(|leads| *leads).await.ok();
-    leads.wait_for(|leads| !*leads).await.ok();
+async fn lost(mut leads: Leadership) {
+    leads.begins().await;
+    leads.ends().await;
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {

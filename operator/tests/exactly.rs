@@ -1,10 +1,13 @@
 //! What is meant for one object, as it was seen, is done to no other: on a real apiserver.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Duration;
+
 use komputer_crds::v1beta1::{KomputerAgent, KomputerSchedule, KomputerScheduleStatus, KomputerTask};
 use komputer_operator::{
     agent_client::AgentClient,
     carry_out::{CarryOutError, Hands},
+    lease::Leadership,
     lessons::Lessons,
     metrics::Metrics,
     plan::{Child, Exactly, Plan, Removal},
@@ -18,6 +21,7 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use tokio::{sync::watch, time::Instant};
 
 const NAMESPACE: &str = "default";
 
@@ -28,7 +32,7 @@ struct World {
     client: Client,
     hands: Hands,
     schedule: KomputerSchedule,
-    _leading: tokio::sync::watch::Sender<bool>,
+    _leading: watch::Sender<Option<Instant>>,
 }
 
 fn object<K: DeserializeOwned>(kind: &str, name: &str, spec: &Value) -> K {
@@ -46,13 +50,13 @@ impl World {
         cluster.kubectl(&["apply", "--server-side", "-f", "-"], &list).unwrap();
         cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], "").unwrap();
         let client = cluster.client().await.unwrap();
-        let (leading, leads) = tokio::sync::watch::channel(true);
+        let (leading, leads) = watch::channel(Some(Instant::now() + Duration::from_hours(1)));
         let recorder = Recorder::start(client.clone(), "test");
         let hands = Hands {
             client: client.clone(),
             agents: AgentClient::new(Lessons::new(client.clone())).unwrap(),
             recorder,
-            leading: leads,
+            leading: Leadership::new(leads),
             metrics: Metrics::new(&Registry::new("test")),
         };
         let spec = json!({ "schedule": "0 9 * * *", "task": { "instructions": "i" }, "agentRef": { "name": "ada" } });
@@ -133,19 +137,16 @@ async fn nothing_is_done_to_an_object_that_was_not_meant() {
         assert!(world.api::<KomputerAgent>().get_opt("ada").await.unwrap().is_none());
     }
 
-    // A status is written where it was counted on from the newest.
+    // A status is written where it was decided about the newest.
     let schedules = world.api::<KomputerSchedule>();
-    let old = world.schedule.resource_version();
     let annotated = Patch::Merge(json!({ "metadata": { "annotations": { "a": "b" } } }));
-    let new = schedules.patch("s", &PatchParams::default(), &annotated).await.unwrap().resource_version();
-    let write = |version: Option<String>| {
-        world.carry_out(|plan| {
-            plan.only_on = version;
-            plan.status = Some(KomputerScheduleStatus { run_count: Some(1), ..Default::default() });
-        })
+    let newest = schedules.patch("s", &PatchParams::default(), &annotated).await.unwrap();
+    let write = |plan: &mut Plan<KomputerScheduleStatus>| {
+        plan.status = Some(KomputerScheduleStatus { run_count: Some(1), ..Default::default() });
     };
-    let refused = write(old).await;
+    let refused = world.carry_out(write).await;
     assert!(matches!(refused, Err(CarryOutError::Outdated)), "{refused:?}");
-    write(new).await.unwrap();
+    let world = World { schedule: newest, ..world };
+    world.carry_out(write).await.unwrap();
     assert_eq!(schedules.get("s").await.unwrap().status.and_then(|status| status.run_count), Some(1));
 }

@@ -1,21 +1,18 @@
 //! Who leads, on a real apiserver: at most one at any time, and a successor at once where the leader says goodbye.
 #![allow(clippy::unwrap_used)]
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use komputer_operator::lease::{Elector, LeaseConfig};
+use komputer_operator::lease::{Elector, Leadership, LeaseConfig};
 use komputer_tests::cluster::LightCluster;
 use kube::{Api, Client};
-use tokio::{
-    sync::{oneshot, watch},
-    task::JoinHandle,
-};
+use tokio::{sync::oneshot, task::JoinHandle};
 
 const NAMESPACE: &str = "default";
 
 struct Candidate {
-    leads: watch::Receiver<bool>,
+    leads: Leadership,
     stop: oneshot::Sender<()>,
     run: JoinHandle<()>,
 }
@@ -28,19 +25,18 @@ impl Candidate {
             retry_period: Duration::from_millis(300),
             ..LeaseConfig::new(lease, identity)
         };
-        let (leading, leads) = watch::channel(false);
         let (stop, stopped) = oneshot::channel::<()>();
-        let elector = Elector::new(client.clone(), NAMESPACE, config);
-        let run = tokio::spawn(elector.run(Arc::new(leading), async move { drop(stopped.await) }));
+        let (elector, leads) = Elector::new(client.clone(), NAMESPACE, config);
+        let run = tokio::spawn(elector.run(async move { drop(stopped.await) }));
         Self { leads, stop, run }
     }
 
     async fn until_it_leads(&mut self) {
-        self.leads.wait_for(|leads| *leads).await.unwrap();
+        self.leads.begins().await;
     }
 
     fn leads(&self) -> bool {
-        *self.leads.borrow()
+        self.leads.holds()
     }
 }
 

@@ -44,7 +44,6 @@ pub fn decide(observed: &Observed) -> Plan<KomputerScheduleStatus> {
     }
     runs.write(&mut status);
     let wanted = standing_so(observed, status, &situation);
-    plan.only_on = observed.schedule.resource_version();
     let written = Written { status: observed.schedule.status.as_ref(), at: observed.written };
     show(plan, written, wanted, only_progress, observed.now)
 }

@@ -30,6 +30,19 @@ impl Operator {
         Self { program: program.expect("the operator"), health }
     }
 
+    /// Sends it a signal, like `STOP`.
+    #[allow(dead_code, reason = "not every suite does")]
+    pub fn signal(&self, signal: &str) {
+        let kill = Command::new("kill").arg(format!("-{signal}")).arg(self.program.id().to_string()).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Whether it has ended by itself.
+    #[allow(dead_code, reason = "not every suite asks")]
+    pub fn has_ended(&mut self) -> bool {
+        self.program.try_wait().unwrap().is_some()
+    }
+
     /// What it counts and measures.
     #[allow(dead_code, reason = "not every suite asks")]
     pub async fn metrics(&self) -> String {
