@@ -20,6 +20,7 @@ use crate::{
     conditions::{Progress, Remark, Standing, conditions},
     fold::AgentSummary,
     prune::deprecated,
+    squad::shared_pod_name,
 };
 
 /// Every situation an agent can be in.
@@ -207,7 +208,7 @@ pub(super) fn of(
         phase: Some(situation.phase()),
         model: Some(model),
         queue_position,
-        pod_name: has_pod.then(|| agent.name_any()),
+        pod_name: has_pod.then(|| pod_name(observed)),
         pod_failure,
         session_id: summary.session_id.clone(),
         instructions: instructions::status(agent),
@@ -216,6 +217,14 @@ pub(super) fn of(
         total_cost_usd: Some(summary.cost.to_string()),
         tokens: seen.then_some(summary.tokens),
         cursor: seen.then(|| summary.cursor.to_string()),
+    }
+}
+
+/// The pod that the agent is in, or is about to be.
+fn pod_name(observed: &Observed) -> String {
+    match &observed.squad {
+        Some(membership) if !observed.has_own_pod() => shared_pod_name(&membership.squad),
+        _ => observed.agent.name_any(),
     }
 }
 
