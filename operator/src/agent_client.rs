@@ -49,9 +49,12 @@ pub struct AgentClient {
     lessons: Lessons,
     /// (pod uid, what was said): a pod that has heard something is not told again.
     heard: Arc<Mutex<HashSet<(String, String)>>>,
-    /// What each agent, by its pod's uid and its port, was taught last.
-    taught: Arc<Mutex<HashMap<(String, u16), Vec<Source>>>>,
+    /// What each agent was taught last.
+    taught: Arc<Mutex<HashMap<Server, Vec<Source>>>>,
 }
+
+/// An agent's server, by its pod's uid and its port.
+type Server = (String, u16);
 
 /// More than any installation has agents; past it everybody may be told once more.
 const HEARD: usize = 100_000;

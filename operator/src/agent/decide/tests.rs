@@ -1,4 +1,6 @@
 //! Each situation by its value.
+mod seated;
+
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
