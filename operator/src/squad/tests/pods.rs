@@ -4,11 +4,11 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use super::*;
 
 fn pod(observed: &Observed) -> Pod {
-    let pods = decide(observed).apply.into_iter().filter_map(|child| match child {
+    let mut pods = decide(observed).apply.into_iter().filter_map(|child| match child {
         Child::Pod(pod) => Some(*pod),
         _ => None,
     });
-    pods.last().expect("a pod")
+    pods.next().expect("a pod")
 }
 
 fn container<'a>(pod: &'a Pod, name: &str) -> &'a Container {
