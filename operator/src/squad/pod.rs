@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     agent::{
-        self, AgentPod, Attendance, MANIFEST_HASH, Place, PodState, SeatedAgent, attendance, differs, metadata_of_shared_pod,
-        namespace, of_container, prepare, seats_of, shared_pod,
+        self, AgentPod, Attendance, MANIFEST_HASH, Place, PodState, SeatedAgent, attendance, differs,
+        metadata_of_shared_pod, namespace, of_container, prepare, seats_of, shared_pod,
     },
     conditions::Progress,
     plan::{Child, Exactly, Removal},

@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use komputer_crds::v1beta1::{
-    AgentRef, KomputerAgent, KomputerSquad, KomputerSquadStatus, KomputerTask, KomputerTaskSpec, SquadMember,
-    SquadPhase, TaskPhase, Template, WorkspaceAccess,
+    KomputerAgent, KomputerSquad, KomputerSquadStatus, KomputerTask, SquadMember, SquadPhase, TaskPhase, Template,
+    WorkspaceAccess,
 };
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::{
     agent::{self, AgentPod, Knowledge, Membership, ModelKey, Place, Resolved, seats_of},
     fold::AgentSummary,
     keys::{MasterKey, Sensitive},
-    plan::{Child, Plan, Removal},
+    plan::{Child, Exactly, Plan, Removal},
     settings::Settings,
 };
 
@@ -95,7 +95,7 @@ fn squad(observed: &mut Observed, change: impl FnOnce(&mut KomputerSquad)) {
 /// The same a moment later: what was to be made is there, what was to be removed is not, and the status is written.
 fn carried_out(mut observed: Observed) -> Observed {
     let plan = decide(&observed);
-    if plan.remove.contains(&Removal::Pod("crew-squad".into())) {
+    if plan.remove.contains(&its_pod()) {
         observed.pod = None;
     }
     for child in plan.apply {
@@ -116,6 +116,11 @@ fn carried_out(mut observed: Observed) -> Observed {
     observed
 }
 
+/// The end of the squad's pod.
+fn its_pod() -> Removal {
+    Removal::Pod(Exactly { name: "crew-squad".into(), uid: "p1".into() })
+}
+
 /// A pod all of whose containers are ready.
 fn ready(metadata: kube::api::ObjectMeta) -> Arc<AgentPod> {
     let mut pod = AgentPod { metadata, ..Default::default() };
@@ -130,19 +135,12 @@ fn ready(metadata: kube::api::ObjectMeta) -> Arc<AgentPod> {
 
 /// Gives the agent a task that is in this phase.
 fn with_task(agent: &mut agent::Observed, phase: TaskPhase) {
-    let spec = KomputerTaskSpec {
-        agent_ref: AgentRef { name: agent.agent.name_any() },
-        instructions: "work".into(),
-        model: None,
-        max_cost_usd: None,
-        max_turns: None,
-        deadline: None,
-        retries: None,
-        mode: None,
-        cancel: None,
-    };
-    let mut task = KomputerTask::new("work", spec);
-    task.metadata.uid = Some("t1".into());
+    let task: KomputerTask = serde_json::from_value(json!({
+        "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerTask",
+        "metadata": { "name": "work", "namespace": "team", "uid": "t1" },
+        "spec": { "agentRef": { "name": agent.agent.name_any() }, "instructions": "work" },
+    }))
+    .unwrap();
     agent.tasks = vec![(Arc::new(task), phase)];
 }
 

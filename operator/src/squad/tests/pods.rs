@@ -94,7 +94,7 @@ fn one_that_has_to_be_awake_wakes_all_and_none_lets_all_sleep() {
     assert_eq!(seated(&observed), ["ada", "bob"]);
 
     works(&mut observed, "bob", false);
-    assert_eq!(decide(&observed).remove, [Removal::Pod("crew-squad".into())]);
+    assert_eq!(decide(&observed).remove, [its_pod()]);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn who_joins_waits_until_nobody_works_and_nobody_begins_meanwhile() {
     assert_eq!(seated(&observed), ["ada"]);
 
     works(&mut observed, "ada", false);
-    assert_eq!(decide(&observed).remove, [Removal::Pod("crew-squad".into())]);
+    assert_eq!(decide(&observed).remove, [its_pod()]);
     let observed = carried_out(carried_out(observed));
     assert_eq!(seated(&observed), ["ada", "bob"]);
 }
@@ -195,8 +195,17 @@ fn a_container_that_crashes_leaves_the_pod_as_it_is() {
     assert!(plan.remove.is_empty() && plan.apply.is_empty());
     let status = plan.status.unwrap();
     assert_eq!(status.members.iter().map(|member| member.ready).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(status.conditions[0].reason, "AgentNotReady");
     let message = &status.conditions[0].message;
     assert!(message.contains("bob") && message.contains("CrashLoopBackOff"), "{message}");
+
+    // A change may be its remedy, and waits for the others alone.
+    works(&mut observed, "bob", true);
+    observed.members.push(member("cyd"));
+    squad(&mut observed, |squad| {
+        squad.status.as_mut().unwrap().phase = Some(SquadPhase::Replacing);
+    });
+    assert_eq!(decide(&observed).remove, [its_pod()]);
 }
 
 #[test]
@@ -206,7 +215,7 @@ fn a_pod_that_was_evicted_is_made_anew() {
     let mut pod = (**observed.pod.as_ref().unwrap()).clone();
     pod.status.phase = Some("Failed".into());
     observed.pod = Some(Arc::new(pod));
-    assert_eq!(decide(&observed).remove, [Removal::Pod("crew-squad".into())]);
+    assert_eq!(decide(&observed).remove, [its_pod()]);
 }
 
 #[test]
