@@ -184,12 +184,14 @@ impl Declarations {
             offices: Kept::start(client, prune),
             budgets: Kept::start(client, prune),
             schedules: Kept::start(client, prune),
-            // Whose member an agent is depends on all.
+            // Whose member an agent is depends on all that name it.
             squads: Kept::start_telling(client, prune, move |squad, change, wakes| {
+                wakes.wake(ObjectRef::from_obj(squad));
                 for agent in registered.squad_changed(squad, change) {
                     let _ = of_squads.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));
+                    let rivals = registered.squads_of(&agent).into_iter();
+                    rivals.for_each(|rival| wakes.wake(ObjectRef::new(&rival).within(agent.namespace())));
                 }
-                wakes.wake_all();
             }),
         }
     }

@@ -1,5 +1,6 @@
 //! The agents that a squad makes.
-use komputer_crds::v1beta1::KomputerAgent;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use komputer_crds::v1beta1::{KomputerAgent, KomputerSquad};
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -15,12 +16,18 @@ use crate::{
 /// What is to be made or changed of a member's agent; nothing where it is as it should be, or is not the squad's to make.
 pub(super) fn to_apply(observed: &Observed, member: &Member) -> Option<Child> {
     let found = member.agent.as_ref().map(|agent| &*agent.agent);
-    if member.keeper.is_some() || is_foreign(observed, member) || found.is_some_and(is_going) {
+    let is_ours = |agent: &KomputerAgent| observed.owns(agent) && !is_going(agent);
+    if member.keeper.is_some() || !found.is_none_or(is_ours) {
         return None; // one that goes is made anew then
     }
     let wanted = wanted(observed, member, found)?;
     let hash = |agent: &KomputerAgent| agent.annotations().get(MANIFEST_HASH).cloned();
     (found.and_then(hash) != hash(&wanted)).then(|| Child::Agent(Box::new(wanted)))
+}
+
+/// Whether the squad may have the agent: it made it, where it is to make it.
+pub(super) fn is_own(observed: &Observed, member: &Member) -> bool {
+    member.spec.template.is_none() || member.agent.as_ref().is_some_and(|agent| observed.owns(&*agent.agent))
 }
 
 /// Whether there is an agent where the squad is to make one, and it is another's.
@@ -41,10 +48,8 @@ fn is_going(agent: &KomputerAgent) -> bool {
 
 /// Whether garbage collection is about to take it with a squad of the same name.
 fn is_of_predecessor(observed: &Observed, agent: &KomputerAgent) -> bool {
-    let squad = &*observed.squad;
-    owner(&agent.metadata).is_some_and(|owner| {
-        owner.kind == squad.object_ref(&()).kind.unwrap_or_default() && owner.name == squad.name_any()
-    })
+    let is_squad = |owner: &&OwnerReference| owner.kind == KomputerSquad::kind(&());
+    owner(&agent.metadata).filter(is_squad).is_some_and(|owner| owner.name == observed.squad.name_any())
 }
 
 fn wanted(observed: &Observed, member: &Member, found: Option<&KomputerAgent>) -> Option<KomputerAgent> {

@@ -74,7 +74,7 @@ pub(super) fn seating(observed: &Observed) -> Seating<'_> {
 fn free<'a>(observed: &Observed, member: &'a Member) -> Option<&'a agent::Observed> {
     let agent = member.agent.as_ref().filter(|agent| agent.pod.is_none())?;
     let is_here = agent.squad.as_ref().is_some_and(|membership| membership.stays);
-    (member.keeper.is_none() && is_here && !members::is_foreign(observed, member)).then_some(agent)
+    (member.keeper.is_none() && is_here && members::is_own(observed, member)).then_some(agent)
 }
 
 /// Makes, replaces or removes the pod, and says how it stands.

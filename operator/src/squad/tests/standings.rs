@@ -46,6 +46,17 @@ fn a_member_with_a_template_is_made_and_changed_and_dismissed() {
 }
 
 #[test]
+fn an_agent_of_a_squad_of_before_is_let_go_first() {
+    let mut observed = crew(vec![templated("one")]);
+    let mut before = observed.clone();
+    squad(&mut before, |squad| squad.metadata.uid = Some("s0".into()));
+    observed.members[0].agent = Some(agent("bob"));
+    of(&mut observed, "bob").agent = made(&before, "bob");
+    let plan = decide(&observed);
+    assert_eq!((plan.apply.len(), plan.remove.len(), standing(&plan).0.as_str()), (0, 0, "Sleeping"));
+}
+
+#[test]
 fn somebody_elses_agent_is_neither_changed_nor_seated() {
     let mut observed = crew(vec![member("ada"), templated("one")]);
     observed.members[1].agent = Some(agent("bob"));
