@@ -45,6 +45,7 @@ fn agent(name: &str) -> agent::Observed {
         pod: None,
         squad: Some(Membership { squad: "crew".into(), stays: true, begins: true, pod: None, seat: None }),
         volume: None,
+        volume_can_grow: None,
         place: Place::default(),
         namespace_is_prepared: true,
         namespace_is_going: false,
