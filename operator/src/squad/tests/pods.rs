@@ -170,7 +170,10 @@ fn who_is_suspended_is_not_waited_for_and_the_others_are() {
 #[test]
 fn nobody_sits_here_who_has_a_pod_elsewhere() {
     let mut observed = crew(vec![member("ada"), member("bob"), member("cyd")]);
-    of(&mut observed, "ada").pod = Some(Arc::default());
+    let ada = of(&mut observed, "ada");
+    let mut pod = AgentPod::default();
+    pod.metadata.owner_references = ada.agent.controller_owner_ref(&()).map(|owner| vec![owner]);
+    ada.pod = Some(Arc::new(pod));
     of(&mut observed, "bob").squad.as_mut().unwrap().stays = false; // it sits in the pod of a squad of before
     assert_eq!(seated(&carried_out(observed)), ["cyd"]);
 }
