@@ -2,7 +2,7 @@
 use std::{convert::Infallible, time::Instant};
 
 use hyper::upgrade::OnUpgrade;
-use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerSquad, KomputerTask};
 use serde_json::json;
 use warp::{
     Filter, Rejection, Reply,
@@ -27,6 +27,8 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
         .or(agent_socket(api))
         .unify()
         .or(objects::<KomputerTask>(api))
+        .unify()
+        .or(objects::<KomputerSquad>(api))
         .unify()
         .or(all_namespaces(api))
         .unify();

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use komputer_events::task::PORT;
 use reqwest::{Client, StatusCode};
 
 use crate::{
@@ -50,9 +49,12 @@ pub struct AgentClient {
     lessons: Lessons,
     /// (pod uid, what was said): a pod that has heard something is not told again.
     heard: Arc<Mutex<HashSet<(String, String)>>>,
-    /// What each pod, by its uid, was taught last.
-    taught: Arc<Mutex<HashMap<String, Vec<Source>>>>,
+    /// What each agent was taught last.
+    taught: Arc<Mutex<HashMap<Server, Vec<Source>>>>,
 }
+
+/// An agent's server, by its pod's uid and its port.
+type Server = (String, u16);
 
 /// More than any installation has agents; past it everybody may be told once more.
 const HEARD: usize = 100_000;
@@ -87,7 +89,7 @@ impl AgentClient {
             return Ok(());
         }
         // Made only now: a task may be long, and a working agent's is decided upon again and again.
-        let url = format!("http://{}:{PORT}/v1/tasks/{uid}", pod.ip);
+        let url = format!("http://{}:{}/v1/tasks/{uid}", pod.ip, pod.port);
         let request = match call {
             Call::PutTask { request, .. } => self.http.put(url).json(request),
             _ => self.http.post(format!("{url}/cancel")),
@@ -108,17 +110,18 @@ impl AgentClient {
     /// Hands over the content of `sources`, unless they are what this pod was taught last.
     async fn teach(&self, pod: &PodAddress, sources: &[Source]) -> Result<(), AgentCallError> {
         let taught = || self.taught.lock().unwrap_or_else(PoisonError::into_inner);
-        if taught().get(&pod.uid).is_some_and(|taught| taught == sources) {
+        let agent = (pod.uid.clone(), pod.port);
+        if taught().get(&agent).is_some_and(|taught| taught == sources) {
             return Ok(());
         }
         let knowledge = self.lessons.read(sources).await.map_err(|error| AgentCallError::Unread(Box::new(error)))?;
-        let request = self.http.put(format!("http://{}:{PORT}/v1/knowledge", pod.ip)).json(&knowledge);
+        let request = self.http.put(format!("http://{}:{}/v1/knowledge", pod.ip, pod.port)).json(&knowledge);
         self.send(pod, "what it is to know", request).await?;
         let mut taught = taught();
         if taught.len() >= HEARD {
             taught.clear();
         }
-        taught.insert(pod.uid.clone(), sources.to_vec());
+        taught.insert(agent, sources.to_vec());
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use k8s_openapi::{
     api::core::v1::{PersistentVolumeClaim, Pod},
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::OwnerReference},
 };
-use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerSquad, KomputerTask};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions, Request},
@@ -87,6 +87,7 @@ impl Hands {
                 Removal::Volume(volume) => self.delete::<PersistentVolumeClaim>(&namespace, volume).await,
                 Removal::Task(task) => self.delete::<KomputerTask>(&namespace, task).await,
                 Removal::Agent(agent) => self.delete::<KomputerAgent>(&namespace, agent).await,
+                Removal::Squad(squad) => self.delete::<KomputerSquad>(&namespace, squad).await,
             }?;
         }
         for child in &plan.apply {

@@ -24,6 +24,7 @@ use komputer_operator::{
     declared::{Attachment, Attachments, Declared, DeclaredController, World, attachments_of},
     prune::prune,
     schedule::{ScheduleController, is_agent_of},
+    squad::{Registry, SquadController, Squads},
     watch::{Change, Watched, guarded_cache},
 };
 use kube::{
@@ -95,11 +96,19 @@ impl<K: Watched> Kept<K> {
         prune: impl Fn(&mut K) + Send + 'static,
         wake: impl Fn(&K, &Wakes<K>) + Send + 'static,
     ) -> Self {
+        Self::start_telling(client, prune, move |object, _, wakes| wake(object, wakes))
+    }
+
+    fn start_telling(
+        client: &Client,
+        prune: impl Fn(&mut K) + Send + 'static,
+        tell: impl Fn(&K, Change, &Wakes<K>) + Send + 'static,
+    ) -> Self {
         let wakes = Wakes::new();
         let woken = wakes.clone();
         let api = Api::<DeserializeGuard<K>>::all(client.clone());
-        let store = guarded_cache(api, watcher::Config::default(), prune, move |object: &K, _| wake(object, &woken));
-        Self { store, wakes }
+        let tell = move |object: &K, change| tell(object, change, &woken);
+        Self { store: guarded_cache(api, watcher::Config::default(), prune, tell), wakes }
     }
 }
 
@@ -122,6 +131,7 @@ pub(crate) struct Declarations {
     pub(crate) attachments: Arc<Attachments>,
     pub(crate) templates: Wakes<KomputerAgentTemplate>,
     pub(crate) cluster_templates: Wakes<KomputerAgentClusterTemplate>,
+    pub(crate) registry: Arc<Registry>,
     configs: Kept<KomputerConfig>,
     connectors: Kept<KomputerConnector>,
     memories: Kept<KomputerMemory>,
@@ -138,8 +148,11 @@ impl Declarations {
         let attachments = Arc::<Attachments>::default();
         let (memorizing, skilled) = (attachments.clone(), attachments.clone());
         let (of_memories, of_skills) = (agents.clone(), agents.clone());
+        let (registry, of_squads) = (Arc::<Registry>::default(), agents.clone());
+        let registered = registry.clone();
         Self {
             attachments,
+            registry,
             templates: Wakes::new(),
             cluster_templates: Wakes::new(),
             // Which of them counts depends on all.
@@ -171,8 +184,15 @@ impl Declarations {
             offices: Kept::start(client, prune),
             budgets: Kept::start(client, prune),
             schedules: Kept::start(client, prune),
-            // Whose member an agent is depends on all.
-            squads: Kept::start_waking(client, prune, |_, wakes| wakes.wake_all()),
+            // Whose member an agent is depends on all that name it.
+            squads: Kept::start_telling(client, prune, move |squad, change, wakes| {
+                wakes.wake(ObjectRef::from_obj(squad));
+                for agent in registered.squad_changed(squad, change) {
+                    let _ = of_squads.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));
+                    let rivals = registered.squads_of(&agent).into_iter();
+                    rivals.for_each(|rival| wakes.wake(ObjectRef::new(&rival).within(agent.namespace())));
+                }
+            }),
         }
     }
 
@@ -203,8 +223,8 @@ impl Declarations {
         self.skills.store.clone()
     }
 
-    pub(crate) fn squads(&self) -> Store<KomputerSquad> {
-        self.squads.store.clone()
+    pub(crate) fn squads(&self) -> Squads {
+        Squads { registry: self.registry.clone(), store: self.squads.store.clone() }
     }
 
     /// Wakes what an agent that has changed uses, has ceased to use, or belongs to; answers the names of the agents above
@@ -236,6 +256,11 @@ impl Declarations {
             self.wake_offices(&namespace, &manager.name);
         }
         self.wake_schedules(&namespace, &agent.name_any());
+        self.registry.agent_changed(agent, change);
+        self.wake_squads(&id);
+        if let Some(maker) = agent.owner_references().iter().find(|owner| owner.kind == KomputerSquad::kind(&())) {
+            self.squads.wakes.wake(ObjectRef::new(&maker.name).within(&namespace));
+        }
         let after = self.attachments.managers(&id);
         if before == after { Vec::new() } else { [before, after].concat() }
     }
@@ -256,6 +281,30 @@ impl Declarations {
         of_agent.for_each(|schedule| self.schedules.wakes.wake(ObjectRef::from_obj(&**schedule)));
     }
 
+    /// Wakes whom a pod concerns beside the agent of its name: the squads of who sits in it, or of that agent. Answers who
+    /// sits in it.
+    pub(crate) fn pod_changed(&self, pod: &impl Resource, change: Change) -> Vec<AgentId> {
+        let seated = self.registry.pod_changed(pod, change);
+        let own = AgentId::new(pod.namespace().unwrap_or_default(), pod.name_any()).ok();
+        seated.iter().chain(&own).for_each(|agent| self.wake_squads(agent));
+        for squad in pod.owner_references().iter().filter(|owner| owner.kind == KomputerSquad::kind(&())) {
+            let reference = ObjectRef::new(&squad.name);
+            self.squads.wakes.wake(reference.within(&pod.namespace().unwrap_or_default()));
+        }
+        seated
+    }
+
+    /// Wakes what looks at templates of agents.
+    pub(crate) fn template_changed(&self) {
+        self.squads.wakes.wake_all();
+    }
+
+    fn wake_squads(&self, agent: &AgentId) {
+        for squad in self.registry.squads_of(agent) {
+            self.squads.wakes.wake(ObjectRef::new(&squad).within(agent.namespace()));
+        }
+    }
+
     /// Wakes the schedule that has made the task.
     pub(crate) fn task_changed(&self, task: &KomputerTask) {
         let owners = task.owner_references().iter();
@@ -269,6 +318,7 @@ impl Declarations {
     pub(crate) fn secret_changed(&self) {
         self.cluster_templates.wake_all();
         self.configs.wakes.wake_all();
+        self.squads.wakes.wake_all();
     }
 
     /// Keeps the statuses of all, until this process does not lead any more.
@@ -277,6 +327,7 @@ impl Declarations {
         world: World,
         cluster_templates: Store<KomputerAgentClusterTemplate>,
         schedules: ScheduleController,
+        squads: SquadController,
         hands: Hands,
     ) {
         let templates = Kept { store: world.templates.clone(), wakes: self.templates };
@@ -290,7 +341,7 @@ impl Declarations {
             self.skills.run(&world, &hands),
             self.offices.run(&world, &hands),
             self.budgets.run(&world, &hands),
-            self.squads.run(&world, &hands),
+            self.squads.run_by(squads, &hands),
             self.schedules.run_by(schedules, &hands),
         ])
         .await;

@@ -6,7 +6,6 @@ mod config;
 mod decide;
 mod not_yet;
 mod office;
-mod squad;
 mod template;
 #[cfg(test)]
 mod tests;

@@ -33,7 +33,7 @@ pub enum Child {
     Task(Box<KomputerTask>),
     /// The end of a task that the operator has made, and that another replaces.
     Cancellation(Exactly),
-    /// A schedule's agent. Its metadata says of which uid it is to be, or that there is to be none yet.
+    /// A schedule's or squad's agent. Its metadata says of which uid it is to be, or that there is to be none yet.
     Agent(Box<KomputerAgent>),
 }
 
@@ -62,8 +62,10 @@ pub enum Removal {
     Volume(Exactly),
     /// Forgets a run of a schedule.
     Task(Exactly),
-    /// Ends a schedule's agent.
+    /// Ends a schedule's or squad's agent.
     Agent(Exactly),
+    /// Forgets a squad that nobody is a member of.
+    Squad(Exactly),
 }
 
 /// Something to say to an agent. Saying it again changes nothing.
@@ -101,6 +103,8 @@ pub struct PodAddress {
     pub uid: String,
     /// The pod's address.
     pub ip: String,
+    /// Where the agent's server listens: agents of a squad share the address.
+    pub port: u16,
     /// The bearer token its server accepts.
     pub token: Sensitive,
 }

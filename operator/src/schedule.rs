@@ -10,6 +10,7 @@ mod tests;
 mod times;
 mod valid;
 
+pub(crate) use agent::NONE_YET;
 pub use agent::{SCHEDULE, is_agent_of};
 pub use decide::decide;
 pub use observe::{Observed, ScheduleController, TRIGGER};

@@ -150,8 +150,11 @@ fn watch_everything_else(
         watcher::Config::default(),
         prune,
         with(wake_all(agents, agent_queue), {
-            let wakes = declarations.cluster_templates.clone();
-            move |template| wakes.wake(ObjectRef::from_obj(template))
+            let declarations = declarations.clone();
+            move |template| {
+                declarations.cluster_templates.wake(ObjectRef::from_obj(template));
+                declarations.template_changed();
+            }
         }),
     );
     let (tasks, agents_of_tasks, index) = (task_queue.clone(), agent_queue.clone(), index.clone());
@@ -166,6 +169,7 @@ fn watch_everything_else(
                 move |template: &KomputerAgentTemplate| {
                     declarations.templates.wake(ObjectRef::from_obj(template));
                     declarations.cluster_templates.wake(ObjectRef::new(&template.name_any()));
+                    declarations.template_changed();
                 }
             }),
         ),
@@ -188,8 +192,12 @@ fn watch_everything_else(
         skills: declarations.skills(),
         pods: cache(Api::<AgentPod>::all(client.clone()), ours(), prune, {
             let (places, wake_owner) = (places.clone(), wake_owner(agent_queue));
+            let (declarations, agents) = (declarations.clone(), agent_queue.clone());
             move |pod, change| {
                 places.pod_changed(pod, change);
+                for seated in declarations.pod_changed(pod, change) {
+                    let _ = agents.unbounded_send(ObjectRef::new(seated.name()).within(seated.namespace()));
+                }
                 wake_owner(pod, change);
             }
         }),

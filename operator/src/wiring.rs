@@ -19,6 +19,7 @@ use komputer_operator::{
     recorder::Recorder,
     schedule::ScheduleController,
     settings::Settings,
+    squad::SquadController,
     task::TaskController,
 };
 use komputer_telemetry::{Health, Registry};
@@ -82,6 +83,7 @@ async fn lead(
         inbox: inbox.clone(),
         index: index.clone(),
         attachments: watches.declarations.attachments.clone(),
+        squads: watches.declarations.squads(),
         places: places.clone(),
         settings: Arc::new(settings(arguments)),
         master: installation.master,
@@ -102,12 +104,16 @@ async fn lead(
         index: index.clone(),
         namespaces: caches.namespaces.clone(),
     };
+    let squad_controller = SquadController {
+        members: agent_controller.clone(),
+        agents: agents.clone(),
+        squads: watches.declarations.squads(),
+    };
     let world = World {
         agents: agents.clone(),
         attachments: watches.declarations.attachments.clone(),
         templates: caches.templates.clone(),
         configs: watches.declarations.configs(),
-        squads: watches.declarations.squads(),
         namespaces: caches.namespaces.clone(),
         secrets: caches.secrets.clone(),
         system: arguments.namespace.clone(),
@@ -122,7 +128,13 @@ async fn lead(
     tokio::join!(
         watches.doubts.settle(hands.client.clone(), &places),
         migration.run(),
-        watches.declarations.run(world, watches.caches.cluster_templates, schedule_controller, hands.clone()),
+        watches.declarations.run(
+            world,
+            watches.caches.cluster_templates,
+            schedule_controller,
+            squad_controller,
+            hands.clone(),
+        ),
         access.run(watches.noticed),
         inbox.run(heard, watches.agent_queue, watches.task_queue),
         controller::run(agent_controller, hands.clone(), watches.agents, watches.agents_to_look_at),

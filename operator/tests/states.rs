@@ -112,8 +112,9 @@ fn rows() -> Vec<Row> {
         ("KomputerConfig", "younger", redis, ("False", "Conflicted", STALLED)),
         ("KomputerBudget", "plain", json!({ "limitUSD": "1", "period": "Day" }), not_yet),
         ("KomputerBudget", "invalid", json!({ "limitUSD": "1", "period": "Day", "timeZone": "Not/There" }), invalid),
-        ("KomputerSquad", "plain", json!({ "members": [{ "name": "starts" }] }), not_yet),
-        ("KomputerSquad", "younger", json!({ "members": [{ "name": "starts" }] }), ("False", "Conflicted", STALLED)),
+        ("KomputerSquad", "plain", json!({ "members": [{ "name": "suspended" }] }), ("True", "Sleeping", DONE)),
+        ("KomputerSquad", "younger", json!({ "members": [{ "name": "suspended" }] }), ("False", "Conflicted", STALLED)),
+        ("KomputerSquad", "waits", json!({ "members": [{ "name": "nobody" }] }), waits),
         (
             "KomputerSquad",
             "invalid",

@@ -4,6 +4,7 @@ pub(crate) mod events;
 pub(crate) mod namespaces;
 mod read;
 pub(crate) mod sockets;
+mod squads;
 mod tasks;
 mod time;
 

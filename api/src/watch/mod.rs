@@ -3,7 +3,7 @@ mod cache;
 mod stream;
 
 use k8s_openapi::NamespaceResourceScope;
-use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerSquad, KomputerTask};
 use komputer_telemetry::Health;
 use kube::Client;
 use serde::de::DeserializeOwned;
@@ -40,11 +40,17 @@ pub struct Caches {
     pub agents: Cache<KomputerAgent>,
     /// Every task.
     pub tasks: Cache<KomputerTask>,
+    /// Every squad.
+    pub squads: Cache<KomputerSquad>,
 }
 
 impl Caches {
     /// Starts watching; `health` is good once every kind has been listed. Must be called within a Tokio runtime.
     pub fn start(client: &Client, health: &Health) -> Self {
-        Self { agents: stream::follow(client, health), tasks: stream::follow(client, health) }
+        Self {
+            agents: stream::follow(client, health),
+            tasks: stream::follow(client, health),
+            squads: stream::follow(client, health),
+        }
     }
 }

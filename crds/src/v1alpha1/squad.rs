@@ -90,7 +90,7 @@ pub struct SquadMemberRef {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct KomputerSquadStatus {
-    /// `Pending`, `Running`, `Orphaned` or `Failed`.
+    /// `Pending`, `Running`, `Replacing`, `Sleeping`, `BrokenUp`, `Orphaned` or `Failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub phase: Option<String>,

@@ -57,7 +57,7 @@ pub struct SquadMember {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Box<KomputerAgentSpec>>,
 
-    /// What it may do in the workspaces of the others; `ReadWrite` where absent.
+    /// What it may do in the workspaces of the others, which it finds at `/agents/NAME/workspace`; `ReadWrite` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<WorkspaceAccess>,
 }
@@ -127,6 +127,12 @@ pub enum SquadPhase {
     Pending,
     /// Its pod runs.
     Running,
+    /// Its pod is to be replaced as soon as no member works; none begins a task meanwhile.
+    Replacing,
+    /// No member has to be awake.
+    Sleeping,
+    /// Its members go on alone, by `spec.breakUp`.
+    BrokenUp,
     /// None of its members exists.
     Orphaned,
     /// Cannot go on without a change.

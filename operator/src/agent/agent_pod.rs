@@ -65,6 +65,12 @@ impl AgentPodStatus {
 #[derive(Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AgentContainerStatus {
+    /// The container.
+    #[serde(default)]
+    pub name: String,
+    /// Whether its server answers.
+    #[serde(default)]
+    pub ready: bool,
     /// Its state.
     pub state: AgentContainerState,
     /// Its state before it was last started.

@@ -8,7 +8,7 @@ use komputer_crds::{
     v1beta1::{KomputerAgentStatus, KomputerTask, PodFailure, StatusConditions, TaskPhase},
     validate::{self, Kind},
 };
-use komputer_events::task::TaskRequest;
+use komputer_events::task::{PORT, TaskRequest};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
@@ -48,6 +48,35 @@ pub(super) fn wanted(observed: &Observed) -> Option<&Resolved> {
     purpose(observed, &mut Work::default()).ok()
 }
 
+/// Whether a squad's pod is to have a place for its member.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Attendance<'a> {
+    /// None: the agent is suspended or has finished, or cannot run.
+    Absent,
+    /// One, where there is a pod anyway.
+    Resting(&'a Resolved),
+    /// One, for which there is to be a pod; where it is said, only until then.
+    Awake(&'a Resolved, Option<Timestamp>),
+}
+
+/// Whether the agent's squad is to have a place for it.
+pub(crate) fn attendance(observed: &Observed) -> Attendance<'_> {
+    let mut work = Work::default();
+    let able = stands(observed, &mut work).and_then(|has_work| {
+        taught(observed)?;
+        Ok((has_work, template(observed)?))
+    });
+    match able {
+        Err(_) => Attendance::Absent,
+        Ok((true, resolved)) => Attendance::Awake(resolved, None),
+        Ok((false, resolved)) => match rest::of(observed) {
+            Rest::Finished(_) => Attendance::Absent,
+            Rest::Asleep => Attendance::Resting(resolved),
+            Rest::Awake(until) => Attendance::Awake(resolved, until),
+        },
+    }
+}
+
 /// What is said while the last pod keeps the next from being made.
 const LAST_POD: &str = "The last pod is going; a new one follows";
 /// What is said of a pod that stays although it was deleted.
@@ -81,6 +110,17 @@ impl Work {
 
 /// The template the agent is to be awake by, or where it stands without.
 fn purpose<'a>(observed: &'a Observed, work: &mut Work) -> Result<&'a Resolved, Situation> {
+    if !stands(observed, work)?
+        && let Some(situation) = rests(observed, work)
+    {
+        return Err(situation);
+    }
+    taught(observed)?;
+    template(observed)
+}
+
+/// Whether the agent has work, or why it can do none.
+fn stands(observed: &Observed, work: &mut Work) -> Result<bool, Situation> {
     let agent = &*observed.agent;
     if agent.metadata.deletion_timestamp.is_some() || observed.namespace_is_going {
         return Err(Situation::Deleting); // garbage collection does the rest
@@ -104,11 +144,7 @@ fn purpose<'a>(observed: &'a Observed, work: &mut Work) -> Result<&'a Resolved, 
         remove_pod(observed, work);
         return Err(Situation::Suspended);
     }
-    if !has_work && let Some(situation) = rests(observed, work) {
-        return Err(situation);
-    }
-    taught(observed)?;
-    template(observed)
+    Ok(has_work)
 }
 
 /// Whether there is all that the agent is to know.
@@ -127,6 +163,8 @@ fn rests(observed: &Observed, work: &mut Work) -> Option<Situation> {
             work.until = until;
             None
         }
+        // In a squad all are awake, or none.
+        Rest::Asleep if observed.seat().is_some() => None,
         Rest::Asleep => {
             remove_pod(observed, work);
             Some(Situation::Sleeping)
@@ -134,7 +172,7 @@ fn rests(observed: &Observed, work: &mut Work) -> Option<Situation> {
         Rest::Finished(until) => {
             remove_pod(observed, work);
             work.until = until;
-            let volume = observed.volume.as_deref().filter(|_| until.is_none());
+            let volume = observed.volume.as_deref().filter(|_| until.is_none() && observed.seat().is_none());
             work.remove.extend(volume.map(|volume| Removal::Volume(Exactly::of(volume))));
             Some(Situation::Finished { until })
         }
@@ -182,7 +220,13 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
     let agent = &*observed.agent;
     work.pod_failure = agent.status.as_ref().and_then(|status| status.pod_failure.clone());
     if !observed.namespace_is_prepared {
-        prepare_namespace(observed, work);
+        work.apply.extend(namespace(observed));
+    }
+    if let Some(membership) = &observed.squad
+        && !observed.has_own_pod()
+    {
+        grow(observed, resolved, work);
+        return seated::seated(observed, membership, resolved, work);
     }
     match observed.place {
         Place::Given => {}
@@ -191,16 +235,21 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
     }
     grow(observed, resolved, work);
     let wanted = build::pod(agent, resolved, &observed.settings, &observed.master);
-    let running = observed.tasks.iter().any(|(_, phase)| *phase == TaskPhase::Running);
+    let running = observed.works();
     let Some(pod) = observed.pod.as_deref() else {
-        prepare(observed, resolved, work);
+        work.apply.extend(prepare(observed, resolved));
         work.apply.push(Child::Pod(Box::new(wanted)));
         work.again_at(observed.now + UNSEEN);
         return Situation::Starting(pod_state::STARTING.into());
     };
     let outdated = pod.annotations().get(build::MANIFEST_HASH) != wanted.annotations().get(build::MANIFEST_HASH);
     let state = pod_state::of(pod);
-    if outdated && !matches!(state, PodState::Leaving(_) | PodState::Over(_)) {
+    let is_there = !matches!(state, PodState::Leaving(_) | PodState::Over(_));
+    if is_there && observed.squad.is_some() && !running {
+        remove_pod(observed, work);
+        return Situation::Starting("The agent moves into the pod of its squad".into());
+    }
+    if outdated && is_there {
         match rollout::of(agent, &resolved.template, &state, running) {
             Outdated::Replace => {
                 remove_pod(observed, work);
@@ -220,7 +269,7 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
         PodState::Starting(message) => Situation::Starting(message),
         PodState::Ready { ip } => {
             recovered(observed, pod, work);
-            work.calls = calls(observed, resolved, pod.uid().unwrap_or_default(), ip);
+            work.calls = calls(observed, resolved, &address(observed, pod, ip, PORT));
             if running || !work.calls.is_empty() { Situation::Working } else { Situation::Idle }
         }
     }
@@ -233,10 +282,15 @@ fn grow(observed: &Observed, resolved: &Resolved, work: &mut Work) {
     let Some(difference) = workspace::difference(&wanted, volume, observed.volume_can_grow) else { return };
     let before = observed.agent.status.as_ref().map_or(&[][..], StatusConditions::conditions);
     let is_new = before.iter().all(|condition| condition.message != difference.remark.message);
-    let is_idle = observed.tasks.iter().all(|(_, phase)| *phase != TaskPhase::Running);
+    let is_idle = !observed.works();
     let size = difference.grow.filter(|_| is_new || is_idle);
     work.last = size.map(|size| Child::VolumeSize(Exactly::of(volume), size));
     work.remarks.push(difference.remark);
+}
+
+fn address(observed: &Observed, pod: &AgentPod, ip: String, port: u16) -> PodAddress {
+    let token = observed.master.derive(Audience::AgentHttp, observed.uid());
+    PodAddress { uid: pod.uid().unwrap_or_default(), ip, port, token }
 }
 
 /// A pod that was deleted makes room, unless its node does not answer any more.
@@ -277,20 +331,18 @@ fn recovered(observed: &Observed, pod: &AgentPod, work: &mut Work) {
 }
 
 /// What agents of the namespace share. A policy that is taken away comes back: agents are hostile.
-fn prepare_namespace(observed: &Observed, work: &mut Work) {
+pub(crate) fn namespace(observed: &Observed) -> impl Iterator<Item = Child> {
     let namespace = observed.agent.namespace().unwrap_or_default();
-    work.apply.push(Child::ServiceAccount(Box::new(build::service_account(&namespace))));
+    let account = Child::ServiceAccount(Box::new(build::service_account(&namespace)));
     let policies = build::network_policies(&namespace, &observed.settings.namespace);
-    work.apply.extend(policies.map(|policy| Child::NetworkPolicy(Box::new(policy))));
+    std::iter::once(account).chain(policies.map(|policy| Child::NetworkPolicy(Box::new(policy))))
 }
 
 /// What a new pod needs around it.
-fn prepare(observed: &Observed, resolved: &Resolved, work: &mut Work) {
-    let agent = &*observed.agent;
-    if observed.volume.is_none() {
-        work.apply.push(Child::Volume(Box::new(build::volume(agent, &resolved.template))));
-    }
-    work.apply.push(own_secret(observed, resolved));
+pub(crate) fn prepare(observed: &Observed, resolved: &Resolved) -> impl Iterator<Item = Child> {
+    let volume = || Child::Volume(Box::new(build::volume(&observed.agent, &resolved.template)));
+    let volume = observed.volume.is_none().then(volume);
+    volume.into_iter().chain([own_secret(observed, resolved)])
 }
 
 fn own_secret(observed: &Observed, resolved: &Resolved) -> Child {
@@ -303,15 +355,15 @@ fn remove_pod(observed: &Observed, work: &mut Work) {
 }
 
 /// Tasks are handed over one at a time, oldest first; the running one too, for a pod that has not heard of it.
-fn calls(observed: &Observed, resolved: &Resolved, pod_uid: String, ip: String) -> Vec<Call> {
+fn calls(observed: &Observed, resolved: &Resolved, pod: &PodAddress) -> Vec<Call> {
     let all = || observed.tasks.iter().map(|(task, _)| &**task);
     let is_replaced = |task: &KomputerTask| replacement(task, all()).is_some();
+    let begins = observed.squad.as_ref().is_none_or(|membership| membership.begins);
     let open = observed.tasks.iter().filter(|(task, phase)| {
-        let never_begins = *phase == TaskPhase::Pending && (task.spec.cancel == Some(true) || is_replaced(task));
+        let never_begins =
+            *phase == TaskPhase::Pending && (!begins || task.spec.cancel == Some(true) || is_replaced(task));
         !phase.is_terminal() && !never_begins && task.metadata.deletion_timestamp.is_none()
     });
-    let token = observed.master.derive(Audience::AgentHttp, observed.uid());
-    let pod = PodAddress { uid: pod_uid, ip, token };
     let mut calls: Vec<_> =
         abandoned(observed).map(|uid| Call::CancelTask { pod: pod.clone(), uid }).into_iter().collect();
     let Some((task, _)) = open.min_by_key(|(_, phase)| *phase != TaskPhase::Running) else { return calls };
@@ -322,7 +374,7 @@ fn calls(observed: &Observed, resolved: &Resolved, pod_uid: String, ip: String) 
     }
     calls.push(Call::PutTask { pod: pod.clone(), uid: uid.clone(), request });
     if task.spec.cancel == Some(true) || is_replaced(task) {
-        calls.push(Call::CancelTask { pod, uid });
+        calls.push(Call::CancelTask { pod: pod.clone(), uid });
     }
     calls
 }
@@ -341,11 +393,21 @@ fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> Tas
         name: task.name_any(),
         instructions: task.spec.instructions.clone(),
         model: task.spec.model.clone().unwrap_or_else(|| model(observed, Some(resolved))),
-        system_prompt: observed.agent.spec.system_prompt.clone(),
+        system_prompt: system_prompt(observed),
         max_cost_usd: task.spec.max_cost_usd.as_ref().and_then(|cost| cost.parse().ok()),
         max_turns: task.spec.max_turns.and_then(|turns| u32::try_from(turns).ok()),
         retries: task.spec.retries.and_then(|retries| u32::try_from(retries).ok()).unwrap_or_default(),
         deadline_ms: deadline.and_then(|deadline| deadline.as_millis().try_into().ok()),
+    }
+}
+
+/// What the agent's spec says and, in a squad, where the others' workspaces are.
+fn system_prompt(observed: &Observed) -> Option<String> {
+    let given = observed.agent.spec.system_prompt.clone();
+    let company = observed.squad.as_ref().and_then(|membership| seated::company(observed, membership));
+    match (given, company) {
+        (Some(given), Some(company)) => Some(format!("{given}\n\n{company}")),
+        (given, company) => given.or(company),
     }
 }
 
@@ -364,5 +426,6 @@ fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerA
     show(plan, written, wanted, status::only_progress, observed.now)
 }
 
+mod seated;
 #[cfg(test)]
 mod tests;

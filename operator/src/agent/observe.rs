@@ -21,7 +21,7 @@ use kube::{
 };
 
 use super::{
-    AgentPod, AgentVolume,
+    AgentPod, AgentVolume, Membership, Seat,
     decide::{decide, wanted},
     knowledge::{self, Knowledge},
     places::{Order, Place, Places, Request},
@@ -36,10 +36,12 @@ use crate::{
     keys::MasterKey,
     plan::Plan,
     settings::Settings,
+    squad::Squads,
     task::{TaskIndex, order},
 };
 
 /// Keeps agents' pods, workspaces and statuses, and hands them their tasks.
+#[derive(Clone)]
 pub struct AgentController {
     /// What it looks at.
     pub caches: Caches,
@@ -49,6 +51,8 @@ pub struct AgentController {
     pub index: Arc<TaskIndex>,
     /// Which agents are whose manager.
     pub attachments: Arc<Attachments>,
+    /// Which squads have which agents.
+    pub squads: Squads,
     /// Who may be awake.
     pub places: Arc<Places>,
     /// The installation's settings.
@@ -126,6 +130,8 @@ pub struct Observed {
     pub managers: Vec<String>,
     /// Its pod, or one of its name that another object owns.
     pub pod: Option<Arc<AgentPod>>,
+    /// The squad that has it, or whose pod it still sits in.
+    pub squad: Option<Membership>,
     /// Its workspace, or one of its name that another object owns.
     pub volume: Option<Arc<AgentVolume>>,
     /// Whether the workspace's storage class lets it grow, where that is known.
@@ -161,9 +167,30 @@ impl Observed {
         AgentId::new(self.agent.namespace()?, self.agent.name_any()).ok()
     }
 
-    /// Whether it has a pod of its own, which is never taken from it to make room for another.
+    /// Whether it has a pod, or its squad has, which is never taken from it to make room for another.
     fn has_pod(&self) -> bool {
+        self.has_own_pod() || self.squad.as_ref().is_some_and(|squad| squad.pod.is_some())
+    }
+
+    /// Whether it has a pod to itself.
+    pub(crate) fn has_own_pod(&self) -> bool {
         self.pod.as_deref().is_some_and(|pod| self.owns(pod))
+    }
+
+    /// Its seat in a squad's pod.
+    pub(crate) fn seat(&self) -> Option<&Seat> {
+        self.squad.as_ref()?.seat.as_ref()
+    }
+
+    /// The pod that it is in.
+    pub(super) fn its_pod(&self) -> Option<&AgentPod> {
+        let shared = || self.squad.as_ref().filter(|squad| squad.seat.is_some())?.pod.as_deref();
+        self.pod.as_deref().or_else(shared)
+    }
+
+    /// Whether it is in the middle of a task.
+    pub(crate) fn works(&self) -> bool {
+        self.tasks.iter().any(|(_, phase)| *phase == TaskPhase::Running)
     }
 
     /// Whether the object with these owners is this agent's.
@@ -238,6 +265,7 @@ impl AgentController {
             template: self.template(&agent, &namespace),
             knowledge: knowledge::of(&agent, &self.caches),
             pod: self.caches.pods.get(&ObjectRef::new(&name).within(&namespace)),
+            squad: AgentId::new(&namespace, &name).ok().and_then(|id| self.squads.membership(&id, &self.caches.pods)),
             volume_can_grow: volume.as_deref().and_then(|volume| self.can_grow(volume)),
             volume,
             place: Place::default(),

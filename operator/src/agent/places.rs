@@ -21,7 +21,7 @@ pub use line::{Place, Request};
 pub use order::{Limit, Order};
 
 use self::line::{Doubt, Line};
-use super::build::TEMPLATE;
+use super::{build::TEMPLATE, seat::seats_of};
 use crate::{controller::Queue, watch::Change};
 use komputer_crds::v1beta1::KomputerAgent;
 
@@ -58,11 +58,12 @@ impl Places {
 
     /// An agent's pod has appeared, changed or gone.
     pub fn pod_changed(&self, pod: &impl Resource, change: Change) {
-        let Some((id, template)) = place_of(pod) else { return };
         let mut line = self.line();
-        match change {
-            Change::Applied => line.pod_seen(&id, &template),
-            Change::Deleted => line.pod_gone(&id),
+        for (id, template) in places_of(pod) {
+            match change {
+                Change::Applied => line.pod_seen(&id, &template),
+                Change::Deleted => line.pod_gone(&id),
+            }
         }
         self.tell(line);
     }
@@ -90,8 +91,14 @@ impl Places {
     }
 }
 
-/// Whose pod it is, and the template it was made from.
-fn place_of(pod: &impl Resource) -> Option<(AgentId, String)> {
-    let id = AgentId::new(pod.namespace()?, pod.meta().name.as_deref()?).ok()?;
-    Some((id, pod.annotations().get(TEMPLATE).cloned().unwrap_or_default()))
+/// Whose pod it is, and the template it was made from. In a squad's pod each has a place.
+fn places_of(pod: &impl Resource) -> Vec<(AgentId, String)> {
+    let namespace = pod.namespace().unwrap_or_default();
+    let place = |name: &str, template| Some((AgentId::new(&namespace, name).ok()?, template));
+    let seats = seats_of(pod);
+    if seats.is_empty() {
+        let template = pod.annotations().get(TEMPLATE).cloned().unwrap_or_default();
+        return place(&pod.name_any(), template).into_iter().collect();
+    }
+    seats.into_iter().filter_map(|(name, seat)| place(&name, seat.template)).collect()
 }

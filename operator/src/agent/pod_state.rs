@@ -88,7 +88,19 @@ const CRASHES: [&str; 5] =
 /// How long after its grace period a deleted pod may still be there: kubelet's own work takes a few seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-pub(super) fn of(pod: &AgentPod) -> PodState {
+pub(crate) fn of(pod: &AgentPod) -> PodState {
+    let is_ready = pod.status.conditions.iter().any(|found| found.type_ == "Ready" && found.status == "True");
+    judge(pod, is_ready, |_| true)
+}
+
+/// How a shared pod stands for the agent whose container is called so; what becomes of the others is nothing to it.
+pub(crate) fn of_container(pod: &AgentPod, name: &str) -> PodState {
+    let own = |container: &AgentContainerStatus| container.name == name;
+    let is_ready = pod.status.container_statuses.iter().any(|container| own(container) && container.ready);
+    judge(pod, is_ready, own)
+}
+
+fn judge(pod: &AgentPod, is_ready: bool, counts: impl Fn(&AgentContainerStatus) -> bool) -> PodState {
     if let Some(deleted) = &pod.metadata.deletion_timestamp {
         return PodState::Leaving(deleted.0.checked_add(PATIENCE).ok());
     }
@@ -97,16 +109,13 @@ pub(super) fn of(pod: &AgentPod) -> PodState {
         let words = [&status.reason, &status.message].into_iter().flatten().cloned().collect::<Vec<_>>();
         return PodState::Over(if words.is_empty() { "its containers ended".into() } else { words.join(": ") });
     }
-    let condition = |type_: &str| status.conditions.iter().find(|condition| condition.type_ == type_);
-    if condition("Ready").is_some_and(|ready| ready.status == "True")
-        && let Some(ip) = &status.pod_ip
-    {
+    if is_ready && let Some(ip) = &status.pod_ip {
         return PodState::Ready { ip: ip.clone() };
     }
-    if let Some(waiting) = waiting(status) {
+    if let Some(waiting) = waiting(status, counts) {
         return waiting;
     }
-    match condition("PodScheduled").filter(|scheduled| scheduled.status == "False") {
+    match status.conditions.iter().find(|found| found.type_ == "PodScheduled" && found.status == "False") {
         Some(unscheduled) => {
             let why = unscheduled.message.as_deref().unwrap_or("no reason given");
             PodState::Starting(format!("The pod waits for a node ({why})"))
@@ -115,9 +124,10 @@ pub(super) fn of(pod: &AgentPod) -> PodState {
     }
 }
 
-/// What the first container waits for that does not run.
-fn waiting(status: &AgentPodStatus) -> Option<PodState> {
-    let (container, reason, message) = status.container_statuses.iter().find_map(|container| {
+/// What the first container waits for that counts and does not run.
+fn waiting(status: &AgentPodStatus, counts: impl Fn(&AgentContainerStatus) -> bool) -> Option<PodState> {
+    let mut containers = status.container_statuses.iter().filter(|container| counts(container));
+    let (container, reason, message) = containers.find_map(|container| {
         let waiting = container.state.waiting.as_ref()?;
         Some((container, waiting.reason.as_deref()?, waiting.message.as_deref().unwrap_or_default()))
     })?;

@@ -56,7 +56,7 @@ fn idle_since(observed: &Observed) -> Timestamp {
         let ended = task.status.as_ref().and_then(|status| status.completion_time.as_ref());
         ended.map_or(observed.now, |ended| ended.0)
     });
-    let ready = observed.pod.iter().filter_map(|pod| pod.status.ready_since());
+    let ready = observed.its_pod().and_then(|pod| pod.status.ready_since());
     let made = observed.agent.metadata.creation_timestamp.as_ref().map(|made| made.0);
     ends.chain(ready).chain(made).max().unwrap_or(observed.now)
 }

@@ -20,6 +20,7 @@ use crate::{
     conditions::{Progress, Remark, Standing, conditions},
     fold::AgentSummary,
     prune::deprecated,
+    squad::shared_pod_name,
 };
 
 /// Every situation an agent can be in.
@@ -67,7 +68,8 @@ impl Situation {
         }
     }
 
-    fn standing(&self, agent: &KomputerAgent) -> Standing {
+    fn standing(&self, observed: &Observed) -> Standing {
+        let agent = &*observed.agent;
         let row = |progress, reason, message: String| Standing { progress, reason, message };
         let dependency = |message| row(Progress::Progressing, "DependencyNotReady", message);
         match self {
@@ -107,7 +109,7 @@ impl Situation {
             )),
             Self::Queued { limit, .. } => row(Progress::Progressing, "Queued", queued(agent, *limit)),
             Self::Starting(message) => row(Progress::Progressing, "Starting", message.clone()),
-            Self::Fails(trouble) => row(Progress::Retrying, trouble.kind.as_str(), trouble_of(agent, trouble)),
+            Self::Fails(trouble) => row(Progress::Retrying, trouble.kind.as_str(), trouble_of(observed, trouble)),
             Self::Idle => row(Progress::Done, "Idle", "The agent is awake and waits for tasks".into()),
             Self::Working => row(Progress::Done, "Working", "The agent works on a task".into()),
             Self::Sleeping => {
@@ -136,15 +138,16 @@ impl Situation {
 }
 
 /// What is wrong with the pod, and what somebody can do.
-fn trouble_of(agent: &KomputerAgent, Trouble { kind, message }: &Trouble) -> String {
-    let (name, template) = (agent.name_any(), template_name(agent));
+fn trouble_of(observed: &Observed, Trouble { kind, message }: &Trouble) -> String {
+    let (name, template) = (pod_name(observed), template_name(&observed.agent));
+    let container = observed.seat().map(|seat| format!(" -c {}", seat.container)).unwrap_or_default();
     match kind {
         TroubleKind::ImageNotPulled => format!(
             "The image of pod {name} cannot be pulled ({message}); it is tried again; correct spec.image of template \
              {template}, or imagePullSecrets in its spec.podTemplate.spec"
         ),
         TroubleKind::Crashing => format!(
-            "The container of pod {name} does not run ({message}); it is tried again; kubectl logs -p {name} says why it ended"
+            "The container of pod {name} does not run ({message}); it is tried again; kubectl logs -p {name}{container} says why it ended"
         ),
         TroubleKind::OutOfMemory => format!(
             "The container of pod {name} used more memory than it may ({message}); it is started again; raise \
@@ -198,7 +201,7 @@ pub(super) fn of(
     KomputerAgentStatus {
         observed_generation: generation,
         conditions: conditions(
-            &situation.standing(agent),
+            &situation.standing(observed),
             remarks.into_iter().chain(deprecated(agent)),
             generation,
             before,
@@ -207,7 +210,7 @@ pub(super) fn of(
         phase: Some(situation.phase()),
         model: Some(model),
         queue_position,
-        pod_name: has_pod.then(|| agent.name_any()),
+        pod_name: has_pod.then(|| pod_name(observed)),
         pod_failure,
         session_id: summary.session_id.clone(),
         instructions: instructions::status(agent),
@@ -216,6 +219,14 @@ pub(super) fn of(
         total_cost_usd: Some(summary.cost.to_string()),
         tokens: seen.then_some(summary.tokens),
         cursor: seen.then(|| summary.cursor.to_string()),
+    }
+}
+
+/// The pod that the agent is in, or is about to be.
+fn pod_name(observed: &Observed) -> String {
+    match &observed.squad {
+        Some(membership) if !observed.has_own_pod() => shared_pod_name(&membership.squad),
+        _ => observed.agent.name_any(),
     }
 }
 

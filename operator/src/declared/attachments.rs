@@ -1,12 +1,14 @@
 //! Which agents use what: a store has no index of its own.
 use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Mutex, PoisonError},
+    collections::BTreeSet,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use komputer_crds::{DEFAULT_TEMPLATE, object_references::Target, v1beta1::KomputerAgent, validate};
 use komputer_events::AgentId;
 use kube::ResourceExt;
+
+use crate::relation::Relation;
 
 /// Something that an agent uses. A template's namespace is the agent's, where it may be one of the cluster all the same;
 /// an agent is used as a manager.
@@ -42,55 +44,38 @@ pub fn attachments_of(agent: &KomputerAgent) -> BTreeSet<Attachment> {
 
 /// The agents that use each thing.
 #[derive(Default)]
-pub struct Attachments(Mutex<Index>);
-
-#[derive(Default)]
-struct Index {
-    of: HashMap<AgentId, BTreeSet<Attachment>>,
-    agents: HashMap<Attachment, BTreeSet<AgentId>>,
-}
+pub struct Attachments(Mutex<Relation<AgentId, Attachment>>);
 
 impl Attachments {
     /// Takes into account that `agent` uses these things and no others, and answers what it began or ceased to use.
     pub fn update(&self, agent: &AgentId, used: BTreeSet<Attachment>) -> Vec<Attachment> {
-        let mut index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before =
-            if used.is_empty() { index.of.remove(agent) } else { index.of.insert(agent.clone(), used.clone()) };
-        let before = before.unwrap_or_default();
-        for ceased in before.difference(&used) {
-            if let Some(agents) = index.agents.get_mut(ceased) {
-                agents.remove(agent);
-                if agents.is_empty() {
-                    index.agents.remove(ceased);
-                }
-            }
-        }
-        for begun in used.difference(&before) {
-            index.agents.entry(begun.clone()).or_default().insert(agent.clone());
-        }
-        before.symmetric_difference(&used).cloned().collect()
+        self.relation().update(agent, used)
     }
 
     /// The agents that use it.
     pub fn agents(&self, attachment: &Attachment) -> BTreeSet<AgentId> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).agents.get(attachment).cloned().unwrap_or_default()
+        self.relation().to(attachment)
     }
 
     /// The managers above the agent, of its namespace as all are: see [`validate::managers`].
     pub fn managers(&self, agent: &AgentId) -> Vec<String> {
-        let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let relation = self.relation();
         let manager_of = |name: &str| {
-            let used = index.of.get(&AgentId::new(agent.namespace(), name).ok()?)?;
-            used.iter().find(|used| used.target == Target::Agent).map(|used| used.name.clone())
+            let id = AgentId::new(agent.namespace(), name).ok()?;
+            relation.of(&id).find(|used| used.target == Target::Agent).map(|used| used.name.clone())
         };
         validate::managers(agent.name(), manager_of)
     }
 
     /// How many agents name a template so, in each namespace.
     pub fn template_users(&self, name: &str) -> Vec<(String, usize)> {
-        let index = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = index.agents.iter().filter(|(used, _)| used.target == Target::Template && used.name == name);
+        let relation = self.relation();
+        let named = relation.rights().filter(|(used, _)| used.target == Target::Template && used.name == name);
         named.map(|(used, agents)| (used.namespace.clone(), agents.len())).collect()
+    }
+
+    fn relation(&self) -> MutexGuard<'_, Relation<AgentId, Attachment>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

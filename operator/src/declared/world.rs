@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentTemplate, KomputerConfig, KomputerSquad};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentTemplate, KomputerConfig};
 use kube::{
     core::PartialObjectMeta,
     runtime::reflector::{ObjectRef, Store},
@@ -20,8 +20,6 @@ pub struct World {
     pub templates: Store<KomputerAgentTemplate>,
     /// Configs, of which one counts.
     pub configs: Store<KomputerConfig>,
-    /// Squads, of which one has a member.
-    pub squads: Store<KomputerSquad>,
     /// Namespaces.
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
     /// Secrets of the operator's namespace.

@@ -20,7 +20,7 @@ pub const SCHEDULE: &str = "komputer.ai/schedule";
 const SUFFIX: &str = "-agent";
 
 /// An apply with this resourceVersion, which no object has any more, creates, or is refused where there is one already.
-const NONE_YET: &str = "1";
+pub(crate) const NONE_YET: &str = "1";
 
 /// The name of the agent that does the runs.
 pub fn agent_name(schedule: &KomputerSchedule) -> String {

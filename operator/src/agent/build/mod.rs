@@ -3,6 +3,7 @@ mod namespace;
 mod overlay;
 mod pod;
 mod secret;
+mod shared;
 mod volume;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use kube::{Resource, ResourceExt};
 pub(super) use namespace::{NETWORK_POLICIES, SERVICE_ACCOUNT, network_policies, service_account};
 pub(super) use pod::pod;
 pub(super) use secret::secret;
+pub(super) use shared::path as workspace_path;
+pub(crate) use shared::{SeatedAgent, differs, metadata_of_shared_pod, shared_pod};
 pub(super) use volume::{storage, volume};
 
 /// Holds the hash of the manifest that was applied.
@@ -41,6 +44,6 @@ pub(super) fn child_of(agent: &KomputerAgent, name: String, more: BTreeMap<Strin
     }
 }
 
-fn shared_labels() -> BTreeMap<String, String> {
+pub(crate) fn shared_labels() -> BTreeMap<String, String> {
     [APP, MANAGED_BY, ("app.kubernetes.io/part-of", "komputer")].map(|(key, value)| (key.into(), value.into())).into()
 }

@@ -14,6 +14,7 @@ use k8s_openapi::{
 use komputer_events::task::PORT;
 
 use super::{APP, shared_labels};
+use crate::agent::build::shared::SEATS;
 
 /// The account of agents' pods. It has no rights and no token.
 pub(in crate::agent) const SERVICE_ACCOUNT: &str = "komputer-agent";
@@ -42,7 +43,11 @@ pub(in crate::agent) fn network_policies(namespace: &str, system: &str) -> [Netw
         pod_selector: Some(agents()),
         ingress: Some(vec![NetworkPolicyIngressRule {
             from: Some(vec![namespace_peer(system)]),
-            ports: Some(vec![port("TCP", i32::from(PORT))]),
+            // Agents of a squad listen each on a port of its own.
+            ports: Some(vec![NetworkPolicyPort {
+                end_port: Some(i32::from(PORT) + SEATS - 1),
+                ..port("TCP", i32::from(PORT))
+            }]),
         }]),
         egress: Some(vec![
             dns(),

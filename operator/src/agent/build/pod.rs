@@ -25,6 +25,9 @@ use crate::{
 /// The user and group of an agent's process, as in its image.
 const USER: i64 = 10_001;
 
+/// The container of the agent's process in a pod of its own.
+pub(super) const CONTAINER: &str = "agent";
+
 /// The agent's pod, with the hash of all that would change it.
 pub(in crate::agent) fn pod(
     agent: &KomputerAgent,
@@ -32,14 +35,7 @@ pub(in crate::agent) fn pod(
     settings: &Settings,
     master: &MasterKey,
 ) -> Pod {
-    let template = &resolved.template;
-    let overlays =
-        [&template.pod_template, &agent.spec.pod_template].map(|overlay| overlay.clone().unwrap_or_default());
-    let labels = overlays.iter().flat_map(|overlay| overlay.labels.clone()).collect();
-    let mut spec = spec(agent, template, &resolved.key, settings);
-    for changes in overlays.iter().filter_map(|overlay| overlay.spec.as_ref()) {
-        spec = overlay(&spec, changes);
-    }
+    let (labels, spec) = own(agent, resolved, settings);
     let mut metadata = child_of(agent, agent.name_any(), labels);
     let name = template_name(agent);
     let manifest = serde_json::to_string(&(&metadata.labels, name, &spec)).unwrap_or_default();
@@ -48,6 +44,23 @@ pub(in crate::agent) fn pod(
     let hash = master.fingerprint(std::iter::once(manifest.as_str()).chain(secrets));
     metadata.annotations = Some([(MANIFEST_HASH.into(), hash), (TEMPLATE.into(), name.into())].into());
     Pod { metadata, spec: Some(spec), ..Default::default() }
+}
+
+/// The labels that people give the agent's pod, and what is in it.
+pub(super) fn own(
+    agent: &KomputerAgent,
+    resolved: &Resolved,
+    settings: &Settings,
+) -> (BTreeMap<String, String>, PodSpec) {
+    let template = &resolved.template;
+    let overlays =
+        [&template.pod_template, &agent.spec.pod_template].map(|overlay| overlay.clone().unwrap_or_default());
+    let labels = overlays.iter().flat_map(|overlay| overlay.labels.clone()).collect();
+    let mut spec = spec(agent, template, &resolved.key, settings);
+    for changes in overlays.iter().filter_map(|overlay| overlay.spec.as_ref()) {
+        spec = overlay(&spec, changes);
+    }
+    (labels, spec)
 }
 
 fn spec(agent: &KomputerAgent, template: &Template, key: &ModelKey, settings: &Settings) -> PodSpec {
@@ -79,7 +92,7 @@ fn spec(agent: &KomputerAgent, template: &Template, key: &ModelKey, settings: &S
 fn container(agent: &KomputerAgent, template: &Template, key: &ModelKey, settings: &Settings) -> Container {
     let policy = template.image_pull_policy.map_or_else(|| "IfNotPresent".into(), |policy| format!("{policy:?}"));
     Container {
-        name: "agent".into(),
+        name: CONTAINER.into(),
         image: Some(template.image.clone().unwrap_or_else(|| settings.agent_image.clone())),
         image_pull_policy: Some(policy),
         env: Some(environment(agent, template, key, settings)),
@@ -92,12 +105,7 @@ fn container(agent: &KomputerAgent, template: &Template, key: &ModelKey, setting
         readiness_probe: Some(Probe { period_seconds: Some(1), failure_threshold: Some(3), ..probe("/readyz") }),
         liveness_probe: Some(Probe { period_seconds: Some(20), failure_threshold: Some(3), ..probe("/healthz") }),
         resources: Some(resources(template)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), ..Default::default() }),
-            ..Default::default()
-        }),
+        security_context: Some(restricted()),
         volume_mounts: Some([("workspace", "/workspace"), ("tmp", "/tmp")].map(mount).into()),
         ..Default::default()
     }
@@ -105,7 +113,6 @@ fn container(agent: &KomputerAgent, template: &Template, key: &ModelKey, setting
 
 fn environment(agent: &KomputerAgent, template: &Template, key: &ModelKey, settings: &Settings) -> Vec<EnvVar> {
     let own = secret::name(agent);
-    let plain = |name: &str, value: String| EnvVar { name: name.into(), value: Some(value), ..Default::default() };
     let mut variables = vec![
         plain("KOMPUTER_AGENT_NAME", agent.name_any()),
         plain("KOMPUTER_AGENT_NAMESPACE", agent.namespace().unwrap_or_default()),
@@ -126,6 +133,10 @@ fn environment(agent: &KomputerAgent, template: &Template, key: &ModelKey, setti
         ModelKey::Copied(_) => variables.push(from_secret("ANTHROPIC_API_KEY", &own, secret::API_KEY)),
     }
     variables
+}
+
+pub(super) fn plain(name: &str, value: String) -> EnvVar {
+    EnvVar { name: name.into(), value: Some(value), ..Default::default() }
 }
 
 fn from_secret(variable: &str, secret: &str, key: &str) -> EnvVar {
@@ -162,6 +173,16 @@ fn probe(path: &str) -> Probe {
     let action =
         HTTPGetAction { path: Some(path.into()), port: IntOrString::String("http".into()), ..Default::default() };
     Probe { http_get: Some(action), timeout_seconds: Some(2), ..Default::default() }
+}
+
+/// What Pod Security "restricted" asks of a container, and a root that nobody writes to.
+pub(super) fn restricted() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), ..Default::default() }),
+        ..Default::default()
+    }
 }
 
 fn mount((name, path): (&str, &str)) -> VolumeMount {

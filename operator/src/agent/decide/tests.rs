@@ -1,4 +1,6 @@
 //! Each situation by its value.
+mod seated;
+
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
@@ -28,6 +30,7 @@ fn world() -> Observed {
         knowledge: Knowledge::Complete(vec![]),
         managers: vec![],
         pod: None,
+        squad: None,
         volume: None,
         volume_can_grow: None,
         place: Place::default(),
@@ -115,7 +118,7 @@ fn kinds(plan: &Plan<KomputerAgentStatus>) -> Vec<&'static str> {
             Child::Secret(_) => "Secret",
             Child::Pod(_) => "Pod",
             Child::Task(_) => "Task",
-            Child::Cancellation(_) | Child::Agent(_) => "a schedule's",
+            Child::Cancellation(_) | Child::Agent(_) => "another's",
         })
         .collect()
 }

@@ -11,7 +11,7 @@ use kube::{
 };
 use tokio::sync::mpsc;
 
-use super::{Places, line::Doubt, place_of};
+use super::{Places, line::Doubt, places_of};
 use crate::{
     agent::build::MANAGED_BY,
     carry_out::{TIMEOUT, is_not_found},
@@ -59,7 +59,7 @@ impl Places {
             match list(client).await {
                 Ok(pods) => {
                     let mut line = self.line();
-                    for (id, template) in pods.iter().filter_map(place_of) {
+                    for (id, template) in pods.iter().flat_map(places_of) {
                         line.pod_listed(&id, &template);
                     }
                     return self.tell(line);

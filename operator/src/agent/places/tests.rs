@@ -251,3 +251,25 @@ fn a_pod_that_the_cache_does_not_show_yet_is_counted_at_the_start() {
     line.pod_missing(&doubts[0]);
     assert_eq!(line.ask(&id("b"), request(0, 0)), Place::Given);
 }
+
+#[test]
+fn members_of_a_squad_count_each() {
+    let (agents, _looked_at) = futures::channel::mpsc::unbounded();
+    let (places, mut doubts) = Places::new(at_most(2), agents);
+    places.line().lead();
+    places.open(Vec::new());
+    let seats = r#"{"ada":{"container":"ada","port":8000,"template":"a"},"bob":{"container":"bob","port":8001,"template":"b"}}"#;
+    let mut pod = crate::agent::AgentPod::default();
+    pod.metadata.name = Some("crew-squad".into());
+    pod.metadata.namespace = Some("team".into());
+    pod.metadata.annotations = Some([(crate::agent::SEATS.into(), seats.into())].into());
+    places.pod_changed(&pod, Change::Applied);
+    let expected = [(id("ada"), "a".to_owned()), (id("bob"), "b".to_owned())];
+    assert_eq!(places.line().taken(), expected.into());
+    assert_ne!(places.ask(&id("cyd"), unlimited(0, 0)), Place::Given);
+    places.pod_changed(&pod, Change::Deleted);
+    while let Ok(doubt) = doubts.0.try_recv() {
+        places.line().pod_missing(&doubt);
+    }
+    assert_eq!(places.ask(&id("cyd"), unlimited(0, 0)), Place::Given);
+}

@@ -1,0 +1,43 @@
+//! An agent of a squad sits in the squad's pod: which container is its own, and where it answers.
+use std::{collections::BTreeMap, sync::Arc};
+
+use kube::Resource;
+use serde::{Deserialize, Serialize};
+
+use super::AgentPod;
+
+/// The annotation of a shared pod that says who sits in it. It is as old as the pod: a squad that changes moves nobody.
+pub const SEATS: &str = "komputer.ai/seats";
+
+/// An agent's place in a shared pod.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Its container.
+    pub container: String,
+    /// Where its server listens.
+    pub port: u16,
+    /// The name of its template, whose limit it counts against.
+    pub template: String,
+}
+
+/// Who sits in a pod, by the agents' names; nobody where it is no shared one.
+pub fn seats_of(pod: &impl Resource) -> BTreeMap<String, Seat> {
+    let annotations = pod.meta().annotations.as_ref();
+    let seats = annotations.and_then(|annotations| annotations.get(SEATS));
+    seats.and_then(|seats| serde_json::from_str(seats).ok()).unwrap_or_default()
+}
+
+/// How an agent stands to the squad that has it, or whose pod it still sits in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Membership {
+    /// The squad's name.
+    pub squad: String,
+    /// Whether it is a member; one that has left sits on until nobody in the pod works any more.
+    pub stays: bool,
+    /// Whether it may begin a task: not in a pod that is to be replaced once nobody works.
+    pub begins: bool,
+    /// The squad's pod, or the one it still sits in.
+    pub pod: Option<Arc<AgentPod>>,
+    /// Its seat in that.
+    pub seat: Option<Seat>,
+}
