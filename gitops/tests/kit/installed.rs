@@ -1,6 +1,10 @@
 //! What users install, on a real apiserver: it is taken without a warning, and gives people the rights they should have.
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
-use komputer_tests::{cluster::LightCluster, kustomize::repository, node::eventually};
+use komputer_tests::{
+    cluster::LightCluster,
+    kustomize::{documents, repository},
+    node::eventually,
+};
 use kube::{Api, Client, api::PostParams};
 use serde_json::{Value, json};
 
@@ -96,10 +100,13 @@ fn a_tenants_gitops_tool_applies_what_is_the_tenants(cluster: &LightCluster) {
         let arguments = ["apply", "--server-side", "-n", "team", "--as=system:serviceaccount:team:tenant", "-f", "-"];
         cluster.try_kubectl(&arguments, &input.to_string()).unwrap()
     };
-    for example in ["examples/01-hello-world/agent.yaml", "examples/02-task/task.yaml"] {
+    for example in ["examples/01-hello-world/agent.yaml", "examples/02-task/task.yaml", "examples/03-squad/squad.yaml"]
+    {
         let text = std::fs::read_to_string(repository(example)).unwrap();
-        let ended = apply(&serde_yaml::from_str(&text).unwrap());
-        assert_eq!(ended.code, Some(0), "{example}: {}", ended.stderr);
+        for object in documents(&text).unwrap() {
+            let ended = apply(&object);
+            assert_eq!(ended.code, Some(0), "{example}: {}", ended.stderr);
+        }
     }
     let of_everybody = json!({
         "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerAgentClusterTemplate",
