@@ -64,19 +64,19 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let what = format!("admission by the webhooks alone, {at_a_time} at a time");
         measure(&what, arguments.calls, at_a_time, |_| ask(webhooks, url, &review)).await?;
     }
-    for at_a_time in SIZES {
-        for (namespace, what) in [(EXEMPT, "without the webhooks"), (ASKED, "with the webhooks")] {
-            let api = &Api::<KomputerAgent>::namespaced(client.clone(), namespace);
-            let what = format!("an agent is created {what}, {at_a_time} at a time");
-            measure(&what, arguments.calls, at_a_time, |index| create(api, at_a_time, index)).await?;
-        }
-    }
     for objects in SIZES {
         let (webhooks, url) = (&webhooks, &format!("{url}/convert"));
         let review = conversion(objects);
         let what = |how: &str| format!("conversion by the webhooks alone, {objects} objects a call{how}");
         measure(&what(""), arguments.calls, 1, |_| ask(webhooks, url, &review)).await?;
         measure(&what(", without HTTPS"), arguments.calls, 1, |_| async { convert(&review) }).await?;
+    }
+    for at_a_time in SIZES {
+        for (namespace, what) in [(EXEMPT, "without the webhooks"), (ASKED, "with the webhooks")] {
+            let api = &Api::<KomputerAgent>::namespaced(client.clone(), namespace);
+            let what = format!("an agent is created {what}, {at_a_time} at a time");
+            measure(&what, arguments.calls, at_a_time, |index| create(api, at_a_time, index)).await?;
+        }
     }
     for objects in SIZES {
         let (stored, old) = (all::<KomputerAgent>(&client), all::<v1alpha1::KomputerAgent>(&client));

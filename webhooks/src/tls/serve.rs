@@ -133,6 +133,11 @@ async fn connection<R: Reply + 'static>(
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(256)
+        // A list to be converted comes in few pieces, and not in hundreds that are each waited for.
+        .max_frame_size(1 << 20)
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(8 << 20)
+        .max_send_buf_size(4 << 20)
         .keep_alive_interval(Some(Duration::from_secs(20)))
         .keep_alive_timeout(Duration::from_secs(20));
     if let Err(error) = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await {
