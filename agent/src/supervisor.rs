@@ -18,7 +18,7 @@ use crate::{
     publisher::Publisher,
     runtime::claude::Installation,
     server::Server,
-    tasks::{Queue, Store, WorkError, Worker},
+    tasks::{Allowances, Queue, Store, WorkError, Worker},
     workspace::Workspace,
 };
 
@@ -98,14 +98,16 @@ impl Agent {
             user_secrets: config.user_secrets,
         };
         let known = Arc::new(Known::open(workspace.knowledge(), workspace.claude().join("skills"))?);
-        let server = Server::new(queue.clone(), journal.clone(), known.clone(), config.token);
+        let allowances = Arc::new(Allowances::open(workspace.allowance())?);
+        let server = Server::new(queue.clone(), journal.clone(), known.clone(), allowances.clone(), config.token);
         let address = server.start(config.listen, stop.clone()).await?;
         journal.append(None, Body::Lifecycle { state: "ready".into() })?;
         tracing::info!(agent = %config.agent, %address, "ready");
 
         let session = Uuid::new_v5(&Uuid::NAMESPACE_OID, config.uid.as_bytes());
         let (for_worker, stop) = (journal.clone(), stop.clone());
-        let worker = Worker { queue, journal: for_worker, desk, children, installation, known, session, stop };
+        let worker =
+            Worker { queue, journal: for_worker, desk, children, installation, known, allowances, session, stop };
         let publisher = Publisher { journal: journal.clone(), streams, agent: config.agent, uid: config.uid };
         Ok(Self { journal, worker, publisher, workspace })
     }

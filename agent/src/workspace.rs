@@ -66,6 +66,11 @@ impl Workspace {
         self.root.join(".komputer/knowledge.json")
     }
 
+    /// What budgets let a task cost.
+    pub(crate) fn allowance(&self) -> PathBuf {
+        self.root.join(".komputer/allowance.json")
+    }
+
     /// Accepted tasks.
     pub(crate) fn tasks(&self) -> PathBuf {
         self.root.join(".komputer/tasks")

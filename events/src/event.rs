@@ -161,6 +161,18 @@ pub enum Body {
         /// One of a closed set, such as `ApiError`.
         reason: String,
     },
+    /// The task waits until a budget lets it go on, or goes on after it has waited.
+    Budget {
+        /// `waiting` or `going_on`.
+        state: String,
+        /// The `KomputerBudget` that allows the least.
+        budget: String,
+        /// US dollars the task has cost.
+        cost_usd: Money,
+        /// US dollars the task may have cost before it calls the model again; absent where nothing limits it any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        allowance_usd: Option<Money>,
+    },
     /// The agent process itself changed state.
     Lifecycle {
         /// `ready` or `stopping`.
@@ -284,7 +296,7 @@ impl Body {
     }
 }
 
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "task_started",
     "user_message",
     "thinking",
@@ -300,6 +312,7 @@ const KNOWN: [&str; 16] = [
     "task_completed",
     "task_cancelled",
     "error",
+    "budget",
     "lifecycle",
 ];
 
@@ -350,6 +363,12 @@ mod tests {
             Body::TaskCompleted(Outcome { result: "done".into(), ..Outcome::default() }),
             Body::TaskCancelled { reason: "asked".into() },
             Body::Error { error: "401".into(), reason: "ApiError".into() },
+            Body::Budget {
+                state: "waiting".into(),
+                budget: "team".into(),
+                cost_usd: Money::from_nano(17),
+                allowance_usd: Some(Money::from_nano(16)),
+            },
             Body::Lifecycle { state: "ready".into() },
         ];
         assert_eq!(bodies.len(), KNOWN.len());

@@ -39,6 +39,19 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// What a task may have cost before it calls the model again: `PUT /v1/tasks/{uid}/allowance`, told before the task itself
+/// is handed over, and again whenever it changes. It counts from the task's beginning, so telling it twice changes nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Allowance {
+    /// US dollars; the call that reaches them is the last one. Absent where no budget limits the task.
+    #[serde(rename = "upToUSD", default, skip_serializing_if = "Option::is_none")]
+    pub up_to_usd: Option<Money>,
+    /// The budget that allows the least, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub budget: String,
+}
+
 /// What the agent answers to `GET /v1/status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,25 +5,24 @@ use bytes::Bytes;
 use futures::stream;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::{
-    Method, Request, Response, StatusCode,
-    body::{Frame, Incoming},
+    Method, Response, StatusCode,
+    body::Frame,
     header::{self, HeaderMap, HeaderName, HeaderValue},
+    http::request::Parts,
 };
 use reqwest::Url;
 use secrecy::ExposeSecret as _;
 
-use super::{desk::Call, meter::Meter, refusal::Refusal};
+use super::{LIMIT, desk::Call, meter::Meter, refusal::Refusal};
 use crate::{
     config::ModelAccess,
-    http::{self, Body, BodyError},
+    http::{self, Body},
 };
 
 /// Tells Claude Code whether trying again can help.
 pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Bytes of a request, and of an answer that does not come as a stream.
-const LIMIT: usize = 32 << 20;
 const CONNECT: Duration = Duration::from_secs(10);
 /// Between two pieces of an answer; the API itself gives up on an answer in one piece after ten minutes.
 const READ: Duration = Duration::from_mins(10);
@@ -45,14 +44,12 @@ impl Forwarder {
         Ok(Self { client, access })
     }
 
-    pub(super) async fn forward(&self, request: Request<Incoming>, call: Call) -> Result<Response<Body>, Refusal> {
+    pub(super) async fn forward(&self, head: Parts, body: Bytes, call: Call) -> Result<Response<Body>, Refusal> {
         let key = self.access.key.as_ref().ok_or(Refusal::NoKey)?;
         let mut key = HeaderValue::from_str(key.expose_secret()).map_err(|_| Refusal::NoKey)?;
         key.set_sensitive(true);
-        let (head, body) = request.into_parts();
         let is_metered = head.method == Method::POST && head.uri.path() == super::MESSAGES;
         let url = self.url(head.uri.path(), head.uri.query());
-        let body = http::read(body, LIMIT).await.map_err(unreadable)?;
         let upstream = self
             .client
             .request(head.method, url)
@@ -164,13 +161,6 @@ fn passed_on(headers: &HeaderMap) -> HeaderMap {
     ];
     let passed = headers.iter().filter(|(name, _)| !stays.contains(name));
     passed.map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-fn unreadable(error: BodyError) -> Refusal {
-    match error {
-        BodyError::TooLong(limit) => Refusal::TooLarge(limit),
-        error => Refusal::Unreadable(error.to_string()),
-    }
 }
 
 /// With its causes: the error itself only says that sending failed.

@@ -25,6 +25,8 @@ use crate::{config::ModelAccess, http, http::Body, secret};
 
 /// The call that costs something.
 const MESSAGES: &str = "/v1/messages";
+/// Bytes of a request, and of an answer that does not come as a stream.
+const LIMIT: usize = 32 << 20;
 /// Connections of Claude Code at a time.
 const CONNECTIONS: usize = 64;
 
@@ -60,8 +62,11 @@ impl Gateway {
             return Err(Refusal::Path(path.to_owned()));
         }
         let costs_something = request.method() == Method::POST && path == MESSAGES;
-        let call = self.desk.admit(costs_something)?;
-        self.forwarder.forward(request, call).await
+        // Read first: of a caller that goes away while it waits, hyper learns only then.
+        let (head, body) = request.into_parts();
+        let body = http::read(body, LIMIT).await?;
+        let call = self.desk.admit(costs_something).await?;
+        self.forwarder.forward(head, body, call).await
     }
 }
 

@@ -2,7 +2,7 @@
 use hyper::{Response, StatusCode, header};
 use serde_json::json;
 
-use crate::http::{self, Body};
+use crate::http::{self, Body, BodyError};
 
 /// Why a call is not made, or could not be.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,8 @@ pub(super) enum Refusal {
     NoTask,
     #[error("{0}")]
     Exhausted(String),
+    #[error("a budget is used up: the task waits, and goes on by itself")]
+    WaitsForBudget,
     #[error("{0} calls of this task are under way already")]
     TooManyCalls(usize),
     #[error("a request may have {0} bytes")]
@@ -29,12 +31,21 @@ pub(super) enum Refusal {
     Uncharged(String),
 }
 
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLong(limit) => Self::TooLarge(limit),
+            error => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
 impl Refusal {
     fn status_and_kind(&self) -> (StatusCode, &'static str) {
         match self {
             Self::WrongToken | Self::NoKey => (StatusCode::UNAUTHORIZED, "authentication_error"),
             Self::Path(_) => (StatusCode::NOT_FOUND, "not_found_error"),
-            Self::TooManyCalls(_) => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error"),
+            Self::TooManyCalls(_) | Self::WaitsForBudget => (StatusCode::TOO_MANY_REQUESTS, "rate_limit_error"),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "request_too_large"),
             Self::NoTask | Self::Exhausted(_) | Self::Unreadable(_) => {
                 (StatusCode::BAD_REQUEST, "invalid_request_error")
@@ -46,7 +57,7 @@ impl Refusal {
 
     /// Trying again helps against what may pass.
     fn may_pass(&self) -> bool {
-        matches!(self, Self::TooManyCalls(_) | Self::Unreachable(_))
+        matches!(self, Self::TooManyCalls(_) | Self::WaitsForBudget | Self::Unreachable(_))
     }
 
     pub(super) fn response(&self) -> Response<Body> {

@@ -9,7 +9,14 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{http, http::Body, journal::Journal, knowledge::Known, secret, tasks::Queue};
+use crate::{
+    http,
+    http::Body,
+    journal::Journal,
+    knowledge::Known,
+    secret,
+    tasks::{Allowances, Queue},
+};
 
 /// Connections at a time.
 const CONNECTIONS: usize = 64;
@@ -19,12 +26,19 @@ pub(crate) struct Server {
     queue: Arc<Queue>,
     journal: Arc<Journal>,
     known: Arc<Known>,
+    allowances: Arc<Allowances>,
     token: SecretString,
 }
 
 impl Server {
-    pub(crate) fn new(queue: Arc<Queue>, journal: Arc<Journal>, known: Arc<Known>, token: SecretString) -> Self {
-        Self { queue, journal, known, token }
+    pub(crate) fn new(
+        queue: Arc<Queue>,
+        journal: Arc<Journal>,
+        known: Arc<Known>,
+        allowances: Arc<Allowances>,
+        token: SecretString,
+    ) -> Self {
+        Self { queue, journal, known, allowances, token }
     }
 
     /// Starts serving; gives the address.

@@ -1,5 +1,5 @@
 use hyper::{Method, Request, StatusCode, body::Incoming, header};
-use komputer_events::task::{AgentStatus, TaskRequest};
+use komputer_events::task::{AgentStatus, Allowance, TaskRequest};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::{Answer, Server};
 use crate::{
     http::{self, BodyError},
     knowledge::KnowledgeError,
-    tasks::{InvalidUid, QueueError, TaskUid},
+    tasks::{AllowanceError, InvalidUid, QueueError, TaskUid},
 };
 
 /// Bytes of a request.
@@ -37,6 +37,8 @@ enum Refusal {
     Queue(#[from] QueueError),
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
+    #[error(transparent)]
+    Allowance(#[from] AllowanceError),
 }
 
 impl Refusal {
@@ -54,9 +56,9 @@ impl Refusal {
             Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
             Self::Queue(QueueError::Conflict(_)) => StatusCode::CONFLICT,
             Self::Queue(QueueError::Full) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Queue(QueueError::Store(_) | QueueError::Journal(_)) | Self::Knowledge(KnowledgeError::Io { .. }) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::Queue(QueueError::Store(_) | QueueError::Journal(_))
+            | Self::Knowledge(KnowledgeError::Io { .. })
+            | Self::Allowance(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -86,12 +88,18 @@ impl Server {
         match (method, &segments[..]) {
             (Method::PUT, ["v1", "tasks", uid]) => self.put_task(uid.parse()?, request.into_body()).await,
             (Method::POST, ["v1", "tasks", uid, "cancel"]) => self.cancel_task(&uid.parse()?),
+            (Method::PUT, ["v1", "tasks", uid, "allowance"]) => {
+                self.put_allowance(&uid.parse()?, request.into_body()).await
+            }
             (Method::PUT, ["v1", "knowledge"]) => self.put_knowledge(request.into_body()).await,
             (Method::GET, ["v1", "status"]) => Ok(json_answer(StatusCode::OK, &self.status())),
             (Method::GET, ["metrics"]) => Ok(text_answer(self.metrics())),
             (
                 method,
-                ["v1", "tasks", _] | ["v1", "tasks", _, "cancel"] | ["v1", "knowledge" | "status"] | ["metrics"],
+                ["v1", "tasks", _]
+                | ["v1", "tasks", _, "cancel" | "allowance"]
+                | ["v1", "knowledge" | "status"]
+                | ["metrics"],
             ) => Err(Refusal::Method(method)),
             _ => Err(Refusal::NotFound(path)),
         }
@@ -106,6 +114,12 @@ impl Server {
 
     async fn put_knowledge(&self, body: Incoming) -> Result<Answer, Refusal> {
         self.known.learn(json(body, KNOWLEDGE, "knowledge").await?)?;
+        Ok(accepted())
+    }
+
+    async fn put_allowance(&self, uid: &TaskUid, body: Incoming) -> Result<Answer, Refusal> {
+        let allowance: Allowance = json(body, BODY, "an allowance").await?;
+        self.allowances.set(uid, allowance)?;
         Ok(accepted())
     }
 

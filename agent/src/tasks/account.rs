@@ -6,12 +6,16 @@ use std::{
 
 use jiff::Timestamp;
 use komputer_events::{Body, FailureReason, task::TaskRequest};
+use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{store::TaskUid, tally::Tally};
+use super::{allowances::Allowances, store::TaskUid, tally::Tally};
 use crate::journal::{Journal, JournalError};
 
 const FULL: &str = "the workspace's volume is full: make room in it or give the agent a larger one";
+
+/// How long a call to the model waits for a larger allowance before its task is paused.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One task's events and what they add up to.
 #[derive(Debug)]
@@ -21,11 +25,21 @@ pub(crate) struct Account {
     journal: Arc<Journal>,
     tally: Mutex<Tally>,
     refused: CancellationToken,
+    allowances: Arc<Allowances>,
+    /// A call has waited long enough.
+    paused: Notify,
 }
 
 impl Account {
-    pub(crate) fn new(uid: TaskUid, request: TaskRequest, tally: Tally, journal: Arc<Journal>) -> Self {
-        Self { uid, request, journal, tally: Mutex::new(tally), refused: CancellationToken::new() }
+    pub(crate) fn new(
+        uid: TaskUid,
+        request: TaskRequest,
+        tally: Tally,
+        journal: Arc<Journal>,
+        allowances: Arc<Allowances>,
+    ) -> Self {
+        let (refused, paused) = (CancellationToken::new(), Notify::new());
+        Self { uid, request, journal, tally: Mutex::new(tally), refused, allowances, paused }
     }
 
     /// Writes down what happened.
@@ -74,6 +88,46 @@ impl Account {
     /// Returns once the task was refused a call to the model.
     pub(crate) async fn refused(&self) {
         self.refused.cancelled().await;
+    }
+
+    /// Whether a budget limits what the task may cost.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.allowances.of(&self.uid).is_some()
+    }
+
+    /// Whether budgets let the task call the model, now or soon. Where they do not, [`Self::paused`] returns.
+    pub(crate) async fn is_allowed(&self) -> bool {
+        let is_allowed = timeout(PATIENCE, self.larger_allowance()).await.is_ok();
+        if !is_allowed {
+            self.paused.notify_one();
+        }
+        is_allowed
+    }
+
+    /// Returns once a call to the model has waited long enough for a larger allowance.
+    pub(crate) async fn paused(&self) {
+        self.paused.notified().await;
+    }
+
+    /// Waits until budgets let the task go on, and says so; without a word where they do.
+    pub(crate) async fn wait_for_allowance(&self) -> Result<(), JournalError> {
+        let Some((up_to, budget)) = self.allowances.of(&self.uid) else { return Ok(()) };
+        let cost_usd = self.lock().cost;
+        if cost_usd < up_to {
+            return Ok(());
+        }
+        let say = |state: &str, budget, allowance_usd| {
+            self.say(Body::Budget { state: state.into(), budget, cost_usd, allowance_usd })
+        };
+        say("waiting", budget.clone(), Some(up_to))?;
+        self.larger_allowance().await;
+        let (allowance, budget) = self.allowances.of(&self.uid).map_or((None, budget), |(up_to, by)| (Some(up_to), by));
+        say("going_on", budget, allowance)
+    }
+
+    async fn larger_allowance(&self) {
+        let cost = self.lock().cost;
+        self.allowances.exceeds(&self.uid, cost).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Tally> {

@@ -1,5 +1,6 @@
 //! Tasks: accepted durably, worked on one at a time, each ended by exactly one event.
 mod account;
+mod allowances;
 mod deltas;
 mod progress;
 mod queue;
@@ -9,6 +10,7 @@ mod tally;
 mod worker;
 
 pub(crate) use account::Account;
+pub(crate) use allowances::{AllowanceError, Allowances};
 pub(crate) use queue::{Queue, QueueError};
 pub(crate) use store::{InvalidUid, Store, TaskUid};
 pub(crate) use worker::{WorkError, Worker};

@@ -25,6 +25,8 @@ pub(super) enum Ending {
     Failed(FailureReason, String),
     /// Its process died in the middle; another one can go on.
     Crashed(String),
+    /// It has not ended: it waits for a budget, and goes on in another process.
+    Paused,
     /// It has not ended: the process is to stop, and the task goes on when it starts again.
     Suspended,
 }
@@ -37,6 +39,7 @@ impl Ending {
             Self::Cancelled => "cancelled",
             Self::Failed(reason, _) => reason.as_str(),
             Self::Crashed(_) => "crashed",
+            Self::Paused => "paused",
             Self::Suspended => "suspended",
         }
     }

@@ -101,6 +101,7 @@ impl<'a> Run<'a> {
                 biased;
                 () = interruptions.stop.cancelled() => Some(Ending::Suspended),
                 () = interruptions.cancelled.cancelled(), if may_be_asked => self.ask_to_end(claude, Ending::Cancelled),
+                () = self.account.paused(), if may_be_asked => Some(Ending::Paused),
                 ending = self.refused(), if may_be_asked => self.ask_to_end(claude, ending),
                 () = until(must_end), if may_be_asked => {
                     let overdue = self.account.overdue(Timestamp::MAX);

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{
     account::Account,
+    allowances::Allowances,
     progress::Ending,
     queue::{Job, Queue, QueueError},
     run::{Ask, Interruptions, Run},
@@ -40,6 +41,8 @@ pub(crate) struct Worker {
     pub(crate) children: Arc<Children>,
     pub(crate) installation: Installation,
     pub(crate) known: Arc<Known>,
+    /// What budgets let tasks cost.
+    pub(crate) allowances: Arc<Allowances>,
     /// Claude's session; every task of the agent is a turn in it.
     pub(crate) session: Uuid,
     /// Suspends the running task.
@@ -79,7 +82,13 @@ impl Worker {
     async fn work_on(&self, job: Job) -> Result<(), WorkError> {
         let Job { uid, work, cancelled } = job;
         tracing::info!(task = %uid, name = work.request.name, "task begins");
-        let account = Arc::new(Account::new(uid.clone(), work.request, work.tally, self.journal.clone()));
+        let account = Arc::new(Account::new(
+            uid.clone(),
+            work.request,
+            work.tally,
+            self.journal.clone(),
+            self.allowances.clone(),
+        ));
         self.desk.open(account.clone());
         let ending = self.carry_out(&uid, &account, &cancelled).await;
         // Nothing may be charged to a task after its last event.
@@ -142,14 +151,39 @@ impl Worker {
         }
         let mut crashes = 0;
         loop {
+            if let Some(ending) = self.wait_for_allowance(account, cancelled).await? {
+                return Ok(ending);
+            }
             let ending = self.attempt(uid, account, cancelled).await?;
-            crashes += 1;
+            crashes += u32::from(ending != Ending::Paused);
             match ending {
+                Ending::Paused => tracing::info!(task = %uid, "the task waits for a budget"),
                 Ending::Crashed(words) if crashes < CRASHES => {
                     tracing::warn!(task = %uid, words, "the task goes on in another process");
                 }
                 ending => return Ok(ending),
             }
+        }
+    }
+
+    /// Waits until budgets let the task go on; gives how it ends where that comes first.
+    async fn wait_for_allowance(
+        &self,
+        account: &Account,
+        cancelled: &CancellationToken,
+    ) -> Result<Option<Ending>, WorkError> {
+        let overdue = async {
+            match account.deadline() {
+                Some(deadline) => sleep(deadline.duration_since(Timestamp::now()).try_into().unwrap_or_default()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Ok(Some(Ending::Suspended)),
+            () = cancelled.cancelled() => Ok(Some(Ending::Cancelled)),
+            () = overdue => Ok(account.overdue(Timestamp::MAX).map(|(reason, words)| Ending::Failed(reason, words))),
+            waited = account.wait_for_allowance() => Ok(waited.map(|()| None)?),
         }
     }
 
@@ -188,7 +222,7 @@ impl Worker {
         };
         let interruptions = Interruptions { cancelled, stop: &self.stop };
         let ending = Run::new(uid, account, &self.queue).follow(&mut claude, ask, interruptions).await;
-        let is_suspended = matches!(ending, Ok(Ending::Suspended));
+        let is_suspended = matches!(ending, Ok(Ending::Suspended | Ending::Paused));
         claude.end(if is_suspended { End::Suspend } else { End::Finished }).await;
         Ok(ending?)
     }
@@ -229,7 +263,7 @@ impl Worker {
                 failed(if is_full { FailureReason::WorkspaceFull } else { FailureReason::RuntimeFailed }, &words)
             }
             Ending::Failed(reason, words) => failed(reason, &words),
-            Ending::Suspended => None,
+            Ending::Suspended | Ending::Paused => None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! set, the tests say so and do nothing; where `CI` is set too, they fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod budgets;
 mod crashes;
 mod harness;
 mod isolation;

@@ -82,6 +82,7 @@ fn show(event: &Event) -> anyhow::Result<bool> {
                 usage.output_tokens,
             ),
         ),
+        Body::Budget { state, budget, .. } => line("budget", &format!("{budget}: {state}")),
         Body::ApiRetry { error, attempt, .. } => line("retry", &format!("{attempt}: {error}")),
         Body::TaskRetry { error, attempt, .. } => line("task retry", &format!("{attempt}: {error}")),
         Body::TaskCompleted(outcome) => {
