@@ -12,6 +12,7 @@ mod pod_state;
 mod rest;
 mod rollout;
 mod seat;
+mod spending;
 mod status;
 mod template;
 mod workspace;

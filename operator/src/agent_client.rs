@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use komputer_events::task::Allowance;
 use reqwest::{Client, StatusCode};
 
 use crate::{
@@ -51,6 +52,8 @@ pub struct AgentClient {
     heard: Arc<Mutex<HashSet<(String, String)>>>,
     /// What each agent was taught last.
     taught: Arc<Mutex<HashMap<Server, Vec<Source>>>>,
+    /// What each agent was allowed last, and for which task.
+    allowed: Arc<Mutex<HashMap<Server, (String, Allowance)>>>,
 }
 
 /// An agent's server, by its pod's uid and its port.
@@ -70,7 +73,7 @@ impl AgentClient {
             .no_proxy()
             .tls_certs_only([]) // agents speak plain HTTP, and the operator's image holds no certificates
             .build()?;
-        Ok(Self { http, lessons, heard: Arc::default(), taught: Arc::default() })
+        Ok(Self { http, lessons, heard: Arc::default(), taught: Arc::default(), allowed: Arc::default() })
     }
 
     /// Says `call`, unless this pod has heard it.
@@ -80,6 +83,7 @@ impl AgentClient {
     pub async fn call(&self, call: &Call) -> Result<(), AgentCallError> {
         let (pod, uid, what) = match call {
             Call::Teach { pod, sources } => return self.teach(pod, sources).await,
+            Call::Allow { pod, uid, allowance } => return self.allow(pod, uid, allowance).await,
             Call::PutTask { pod, uid, .. } => (pod, uid, "the task"),
             Call::CancelTask { pod, uid } => (pod, uid, "the cancellation"),
         };
@@ -122,6 +126,24 @@ impl AgentClient {
             taught.clear();
         }
         taught.insert(agent, sources.to_vec());
+        Ok(())
+    }
+
+    /// Says what a task may cost, unless that is what this pod was told last.
+    async fn allow(&self, pod: &PodAddress, uid: &str, allowance: &Allowance) -> Result<(), AgentCallError> {
+        let allowed = || self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = (uid.to_owned(), allowance.clone());
+        let agent = (pod.uid.clone(), pod.port);
+        if allowed().get(&agent) == Some(&said) {
+            return Ok(());
+        }
+        let url = format!("http://{}:{}/v1/tasks/{uid}/allowance", pod.ip, pod.port);
+        self.send(pod, "the allowance", self.http.put(url).json(allowance)).await?;
+        let mut allowed = allowed();
+        if allowed.len() >= HEARD {
+            allowed.clear();
+        }
+        allowed.insert(agent, said);
         Ok(())
     }
 

@@ -26,7 +26,7 @@ use crate::{
     agent_client::AgentClient,
     lease::Leadership,
     metrics::Metrics,
-    plan::{Child, Exactly, Plan, Removal},
+    plan::{Child, Exactly, Hold, Plan, Removal},
     recorder::Recorder,
 };
 
@@ -34,6 +34,10 @@ use crate::{
 pub const MANAGER: &str = "komputer-operator";
 /// The field manager of statuses.
 pub const STATUS_MANAGER: &str = "komputer-operator-status";
+/// The field manager of the operator's finalizer, which schedules' agents have beside what the schedule says of them.
+pub const SPEND_MANAGER: &str = "komputer-operator-spend";
+/// What keeps an agent that is deleted until its budgets have what it has cost.
+pub const FINALIZER: &str = "komputer.komputer.ai/spend";
 /// An answer of metadata only.
 pub(crate) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
@@ -81,6 +85,9 @@ impl Hands {
         S: Serialize,
     {
         let namespace = object.namespace().unwrap_or_default();
+        if plan.hold == Some(Hold::Take) {
+            self.hold(object, &[FINALIZER]).await?;
+        }
         for removal in &plan.remove {
             match removal {
                 Removal::Pod(pod) => self.delete::<Pod>(&namespace, pod).await,
@@ -98,9 +105,15 @@ impl Hands {
             self.agents.call(call).await?;
         }
         let version = match &plan.status {
-            Some(status) => self.write_status(object, status).await?,
+            Some(status) if self.are_present(&namespace, &plan.present).await? => {
+                self.write_status(object, status).await?
+            }
+            Some(_) => return Err(CarryOutError::Outdated),
             None => None,
         };
+        if plan.hold == Some(Hold::Release) {
+            self.hold(object, &[]).await?;
+        }
         for report in &plan.reports {
             self.recorder.report(object.object_ref(&()), report.clone());
         }
@@ -196,6 +209,37 @@ impl Hands {
         let preconditions = Some(Preconditions { uid: Some(uid.clone()), resource_version: None });
         let params = DeleteParams { preconditions, ..DeleteParams::background() };
         match self.write("delete", kind::<K>(), name, api.delete(name, &params)).await {
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) || is_conflict(&source) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    /// Whether all of these agents are there, by the apiserver's own word: a cache may show one that has gone.
+    async fn are_present(&self, namespace: &str, agents: &[Exactly]) -> Result<bool, CarryOutError> {
+        let api = Api::<KomputerAgent>::namespaced(self.client.clone(), namespace);
+        for Exactly { name, uid } in agents {
+            let found = self.write("read", kind::<KomputerAgent>(), name, api.get_metadata_opt(name)).await?;
+            if found.is_none_or(|found| found.metadata.uid.as_ref() != Some(uid)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sets the operator's finalizers of an object, and touches nobody else's; of one that is gone, nothing is left to set.
+    async fn hold<O: Resource<DynamicType = ()>>(&self, object: &O, finalizers: &[&str]) -> Result<(), CarryOutError> {
+        let name = object.name_any();
+        let metadata = json!({ "name": name, "uid": object.uid(), "finalizers": finalizers });
+        let patch = json!({ "apiVersion": O::api_version(&()), "kind": O::kind(&()), "metadata": metadata });
+        let collection = Request::new(O::url_path(&(), object.namespace().as_deref()));
+        let params = PatchParams::apply(SPEND_MANAGER).force();
+        let request = async {
+            let request = collection.patch(&name, &params, &Patch::Apply(patch));
+            let mut request = request.map_err(kube::Error::BuildRequest)?;
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
+            self.client.request::<PartialObjectMeta<O>>(request).await
+        };
+        match self.write("set the finalizer of", kind::<O>(), &name, request).await {
             Err(CarryOutError::Api { source, .. }) if is_not_found(&source) || is_conflict(&source) => Ok(()),
             result => result.map(drop),
         }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures::{
+    StreamExt,
     channel::mpsc,
     future::{BoxFuture, join_all},
 };
@@ -19,6 +20,7 @@ use komputer_crds::{
 };
 use komputer_events::AgentId;
 use komputer_operator::{
+    budget::{BudgetController, Ledger},
     carry_out::Hands,
     controller::{self, Controller, Queue},
     declared::{Attachment, Attachments, Declared, DeclaredController, World, attachments_of},
@@ -110,6 +112,17 @@ impl<K: Watched> Kept<K> {
         let tell = move |object: &K, change| tell(object, change, &woken);
         Self { store: guarded_cache(api, watcher::Config::default(), prune, tell), wakes }
     }
+
+    /// Has what comes out of `queue` looked at too.
+    fn woken_by(self, mut queue: mpsc::UnboundedReceiver<ObjectRef<K>>) -> Self {
+        let wakes = self.wakes.clone();
+        tokio::spawn(async move {
+            while let Some(object) = queue.next().await {
+                wakes.wake(object);
+            }
+        });
+        self
+    }
 }
 
 impl<K: Watched> Kept<K> {
@@ -144,7 +157,12 @@ pub(crate) struct Declarations {
 
 impl Declarations {
     /// Agents that a memory or a skill teaches are sent to `agents` when it changes.
-    pub(crate) fn start(client: &Client, agents: &Queue<KomputerAgent>) -> Self {
+    pub(crate) fn start(
+        client: &Client,
+        agents: &Queue<KomputerAgent>,
+        (ledger, spending): (&Arc<Ledger>, mpsc::UnboundedReceiver<ObjectRef<KomputerBudget>>),
+    ) -> Self {
+        let ledger = ledger.clone();
         let attachments = Arc::<Attachments>::default();
         let (memorizing, skilled) = (attachments.clone(), attachments.clone());
         let (of_memories, of_skills) = (agents.clone(), agents.clone());
@@ -182,7 +200,11 @@ impl Declarations {
                 },
             ),
             offices: Kept::start(client, prune),
-            budgets: Kept::start(client, prune),
+            budgets: Kept::start_telling(client, prune, move |budget, change, wakes| {
+                ledger.budget_changed(budget, change);
+                wakes.wake(ObjectRef::from_obj(budget));
+            })
+            .woken_by(spending),
             schedules: Kept::start(client, prune),
             // Whose member an agent is depends on all that name it.
             squads: Kept::start_telling(client, prune, move |squad, change, wakes| {
@@ -326,8 +348,7 @@ impl Declarations {
         self,
         world: World,
         cluster_templates: Store<KomputerAgentClusterTemplate>,
-        schedules: ScheduleController,
-        squads: SquadController,
+        (schedules, squads, budgets): (ScheduleController, SquadController, BudgetController),
         hands: Hands,
     ) {
         let templates = Kept { store: world.templates.clone(), wakes: self.templates };
@@ -340,7 +361,7 @@ impl Declarations {
             self.memories.run(&world, &hands),
             self.skills.run(&world, &hands),
             self.offices.run(&world, &hands),
-            self.budgets.run(&world, &hands),
+            self.budgets.run_by(budgets, &hands),
             self.squads.run_by(squads, &hands),
             self.schedules.run_by(schedules, &hands),
         ])

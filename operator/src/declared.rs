@@ -4,7 +4,6 @@ mod attached;
 mod attachments;
 mod config;
 mod decide;
-mod not_yet;
 mod office;
 mod template;
 #[cfg(test)]

@@ -16,9 +16,10 @@ use kube::{
     Resource, ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{
+    budget::{Ledger, Meter},
     controller::Queue,
     fold::{AgentSummary, Fold, TaskSummary},
     metrics::Metrics,
@@ -31,8 +32,12 @@ pub struct Inbox {
     agents: Store<KomputerAgent>,
     tasks: Store<KomputerTask>,
     index: Arc<TaskIndex>,
+    ledger: Arc<Ledger>,
     metrics: Metrics,
     folded: Mutex<HashMap<AgentId, Folded>>,
+    /// Agents whose streams are to be read although no bell rang.
+    asked: Mutex<BTreeSet<AgentId>>,
+    was_asked: Notify,
 }
 
 /// What an agent's events come to so far.
@@ -42,6 +47,8 @@ struct Folded {
     uid: String,
     /// How far the stream has been read.
     cursor: Cursor,
+    /// When it was last read to its end: what was said before is known.
+    read: Timestamp,
     agent: AgentSummary,
     tasks: BTreeMap<String, TaskSummary>,
 }
@@ -60,9 +67,22 @@ impl Inbox {
         agents: Store<KomputerAgent>,
         tasks: Store<KomputerTask>,
         index: Arc<TaskIndex>,
+        ledger: Arc<Ledger>,
         metrics: Metrics,
     ) -> Self {
-        Self { streams, agents, tasks, index, metrics, folded: Mutex::default() }
+        let (folded, asked, was_asked) = (Mutex::default(), Mutex::default(), Notify::new());
+        Self { streams, agents, tasks, index, ledger, metrics, folded, asked, was_asked }
+    }
+
+    /// Whether all that the agent said before `time` is known; where it is not, its stream is read.
+    pub fn has_read(&self, agent: &AgentId, uid: &str, time: Timestamp) -> bool {
+        let folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_read = folded.get(agent).is_some_and(|folded| folded.uid == uid && folded.read > time);
+        if !has_read {
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone());
+            self.was_asked.notify_one();
+        }
+        has_read
     }
 
     /// What the agent's events come to, where any have arrived.
@@ -93,6 +113,9 @@ impl Inbox {
                     Some(Ring::Anybody) => self.agents.state().iter().filter_map(|agent| id(agent)).collect(),
                     None => return,
                 },
+                () = self.was_asked.notified() => {
+                    std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+                }
                 () = tokio::time::sleep(delays.next().unwrap_or_default()), if !missed.is_empty() => BTreeSet::new(),
             };
             rang.append(&mut missed);
@@ -125,13 +148,14 @@ impl Inbox {
         let uid = object.uid().unwrap_or_default();
         let known = self.folded.lock().unwrap_or_else(PoisonError::into_inner).get(agent).cloned();
         let mut folded = known.filter(|folded| folded.uid == uid).unwrap_or_else(|| self.load(agent, &uid, &object));
+        let (meters, read) = (self.ledger.meters(&object), Timestamp::now());
         loop {
             let page = self.streams.after(agent, Some(&uid), folded.cursor, PAGE).await?;
             for entry in &page.entries {
                 match Event::from_json(entry.json.as_bytes()) {
                     Ok(event) => {
                         self.metrics.folded(&event, Timestamp::now());
-                        self.fold(&mut folded, agent, &event);
+                        self.fold(&mut folded, agent, &event, &meters);
                     }
                     Err(error) => tracing::warn!(%agent, id = %entry.id, %error, "skipped an entry of the stream"),
                 }
@@ -141,6 +165,7 @@ impl Inbox {
                 break;
             }
         }
+        folded.read = read;
         self.folded.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone(), folded);
         Ok(())
     }
@@ -153,11 +178,11 @@ impl Inbox {
             open.filter_map(|task| Some((task.uid()?, (start(&task), TaskSummary::from(&*task))))).collect();
         let cursor = tasks.values().map(|(start, _)| *start).fold(summary.cursor, Ord::min);
         let tasks = tasks.into_iter().map(|(uid, (_, summary))| (uid, summary)).collect();
-        Folded { uid: uid.to_owned(), cursor, agent: summary, tasks }
+        Folded { uid: uid.to_owned(), cursor, read: Timestamp::UNIX_EPOCH, agent: summary, tasks }
     }
 
-    fn fold(&self, folded: &mut Folded, agent: &AgentId, event: &Event) {
-        folded.agent.fold(event);
+    fn fold(&self, folded: &mut Folded, agent: &AgentId, event: &Event, meters: &[Meter]) {
+        folded.agent.fold_metered(event, meters);
         let Some(uid) = &event.task else { return };
         if !folded.tasks.contains_key(uid) {
             let task = self.tasks_of(agent).find(|task| task.uid().as_ref() == Some(uid));

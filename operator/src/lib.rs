@@ -6,6 +6,7 @@ pub mod access;
 pub mod agent;
 pub mod agent_client;
 pub mod bootstrap;
+pub mod budget;
 pub mod carry_out;
 pub mod conditions;
 pub mod controller;

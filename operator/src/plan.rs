@@ -9,7 +9,7 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
-use komputer_events::task::TaskRequest;
+use komputer_events::task::{Allowance, TaskRequest};
 use kube::{Resource, ResourceExt};
 
 use crate::{agent::Source, keys::Sensitive};
@@ -78,6 +78,15 @@ pub enum Call {
         /// All of it.
         sources: Vec<Source>,
     },
+    /// Says what budgets let a task cost.
+    Allow {
+        /// The agent's pod.
+        pod: PodAddress,
+        /// The task's uid.
+        uid: String,
+        /// What it may cost.
+        allowance: Allowance,
+    },
     /// Hands over a task.
     PutTask {
         /// The agent's pod.
@@ -129,9 +138,22 @@ pub enum Severity {
     Warning,
 }
 
+/// Whether the object stays, when it is deleted, until budgets have what it has cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It does from now on.
+    Take,
+    /// It does no more.
+    Release,
+}
+
 /// What is to be done about one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan<Status> {
+    /// What becomes of the operator's finalizer: it is taken before all else, and released after all else.
+    pub hold: Option<Hold>,
+    /// Agents that have to be there still, or the status is not written: what counts them must not count them again.
+    pub present: Vec<Exactly>,
     /// Children to remove, before any is applied.
     pub remove: Vec<Removal>,
     /// Children to apply, in order.
@@ -152,6 +174,8 @@ impl<Status> Plan<Status> {
     /// Nothing is to be done.
     pub fn nothing() -> Self {
         Self {
+            hold: None,
+            present: Vec::new(),
             remove: Vec::new(),
             apply: Vec::new(),
             calls: Vec::new(),

@@ -45,6 +45,9 @@ pub fn show<S: PartialEq + StatusConditions>(
     plan
 }
 
+/// Reasons with which nothing has failed, and somebody should look all the same.
+const TROUBLES: [&str; 4] = ["DependencyNotReady", "WaitsForBudget", "NearLimit", "Exceeded"];
+
 /// What people are told when an object comes to stand elsewhere.
 fn report(before: &[Condition], after: &[Condition]) -> Option<Report> {
     let of = |conditions: &[Condition], type_: &str| conditions.iter().find(|found| found.type_ == type_).cloned();
@@ -53,7 +56,7 @@ fn report(before: &[Condition], after: &[Condition]) -> Option<Report> {
     if is.reason == "Deleting" || was.is_some_and(|was| was.reason == is.reason) {
         return None;
     }
-    let troubled = is.status == "False" || is.reason == "DependencyNotReady";
+    let troubled = is.status == "False" || TROUBLES.contains(&is.reason.as_str());
     let severity = if troubled { Severity::Warning } else { Severity::Normal };
     Some(Report { severity, reason: is.reason, message: is.message })
 }

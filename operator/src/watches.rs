@@ -14,6 +14,7 @@ use komputer_events::AgentId;
 use komputer_operator::{
     access::Notice,
     agent::{AgentPod, AgentVolume, Caches, Doubts, Places},
+    budget::Ledger,
     controller::Queue,
     prune::prune,
     task::{TaskIndex, agent_of},
@@ -38,6 +39,7 @@ pub(crate) struct Watches {
     pub(crate) declarations: Declarations,
     pub(crate) index: Arc<TaskIndex>,
     pub(crate) places: Arc<Places>,
+    pub(crate) ledger: Arc<Ledger>,
     pub(crate) doubts: Doubts,
     pub(crate) agent_queue: Queue<KomputerAgent>,
     pub(crate) task_queue: Queue<KomputerTask>,
@@ -56,8 +58,10 @@ impl Watches {
         let index = Arc::new(TaskIndex::default());
         let (places, doubts) = Places::new(arguments.max_awake_agents, agent_queue.clone());
         let places = Arc::new(places);
-        let declarations = Declarations::start(client, &agent_queue);
-        let agents = watch_agents(client, &agent_queue, &notices, &declarations);
+        let (ledger, budgets_to_look_at) = Ledger::new(agent_queue.clone(), task_queue.clone(), index.clone());
+        let ledger = Arc::new(ledger);
+        let declarations = Declarations::start(client, &agent_queue, (&ledger, budgets_to_look_at));
+        let agents = watch_agents(client, &agent_queue, &notices, &declarations, &ledger);
         let caches = watch_everything_else(
             client,
             arguments,
@@ -73,6 +77,7 @@ impl Watches {
             declarations,
             index,
             places,
+            ledger,
             doubts,
             agent_queue,
             task_queue,
@@ -118,8 +123,9 @@ fn watch_agents(
     queue: &Queue<KomputerAgent>,
     notices: &mpsc::UnboundedSender<Notice>,
     declarations: &Declarations,
+    ledger: &Arc<Ledger>,
 ) -> Store<KomputerAgent> {
-    let (queue, notices, declarations) = (queue.clone(), notices.clone(), declarations.clone());
+    let (queue, notices, declarations, ledger) = (queue.clone(), notices.clone(), declarations.clone(), ledger.clone());
     guarded_cache(Api::all(client.clone()), watcher::Config::default(), prune, move |agent: &KomputerAgent, change| {
         if let Ok(id) = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any()) {
             let _ = notices.send(match change {
@@ -127,6 +133,7 @@ fn watch_agents(
                 Change::Deleted => Notice::Gone(id),
             });
         }
+        ledger.agent_changed(agent, change);
         let _ = queue.unbounded_send(ObjectRef::from_obj(agent));
         let namespace = agent.namespace().unwrap_or_default();
         for above in declarations.agent_changed(agent, change) {

@@ -8,6 +8,7 @@ use komputer_operator::{
     agent::AgentController,
     agent_client::AgentClient,
     bootstrap,
+    budget::BudgetController,
     carry_out::Hands,
     controller,
     declared::World,
@@ -73,11 +74,19 @@ async fn lead(
     watches.stand_by(async move { turn.begins().await }).await;
     tracing::info!(identity = arguments.identity, agents = watches.agents.state().len(), "leads");
 
-    let Watches { agents, caches, index, places, .. } = &watches;
+    let Watches { agents, caches, index, places, ledger, .. } = &watches;
+    let ledger = ledger.clone();
+    ledger.lead();
     let metrics = Metrics::new(registry);
     registry.register_collector(Population { agents: agents.clone(), tasks: caches.tasks.clone() });
-    let inbox =
-        Arc::new(Inbox::new(streams.clone(), agents.clone(), caches.tasks.clone(), index.clone(), metrics.clone()));
+    let inbox = Arc::new(Inbox::new(
+        streams.clone(),
+        agents.clone(),
+        caches.tasks.clone(),
+        index.clone(),
+        ledger.clone(),
+        metrics.clone(),
+    ));
     let access = Access::new(streams, agents.clone(), installation.master.clone());
     let agent_controller = AgentController {
         inbox: inbox.clone(),
@@ -85,6 +94,7 @@ async fn lead(
         attachments: watches.declarations.attachments.clone(),
         squads: watches.declarations.squads(),
         places: places.clone(),
+        ledger: ledger.clone(),
         settings: Arc::new(settings(arguments)),
         master: installation.master,
         caches: caches.clone(),
@@ -97,7 +107,9 @@ async fn lead(
         tasks: caches.tasks.clone(),
         index: index.clone(),
         inbox: inbox.clone(),
+        ledger: ledger.clone(),
     };
+    let budget_controller = BudgetController { ledger, namespaces: caches.namespaces.clone() };
     let schedule_controller = ScheduleController {
         agents: agents.clone(),
         tasks: caches.tasks.clone(),
@@ -131,8 +143,7 @@ async fn lead(
         watches.declarations.run(
             world,
             watches.caches.cluster_templates,
-            schedule_controller,
-            squad_controller,
+            (schedule_controller, squad_controller, budget_controller),
             hands.clone(),
         ),
         access.run(watches.noticed),

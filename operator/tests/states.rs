@@ -31,13 +31,13 @@ fn rows() -> Vec<Row> {
     let waits = ("Unknown", "DependencyNotReady", RECONCILING);
     let invalid = ("False", "InvalidSpec", STALLED);
     let available = ("True", "Available", DONE);
-    let not_yet = ("False", "NotImplemented", STALLED);
     let not_granted = ("False", "ReferenceNotGranted", STALLED);
     let key = json!({ "model": { "apiKeySecretRef": { "name": "nowhere", "key": "k" } } });
     let mut foreign = key.clone();
     foreign["model"]["apiKeySecretRef"]["namespace"] = "other".into();
     let mcp = |url: &str| json!({ "transport": "StreamableHTTP", "url": url });
     let redis = json!({ "redis": { "address": "redis:6379" } });
+    let nobodys = json!({ "limitUSD": "1", "period": "Day", "selector": { "matchLabels": { "is": "nobody" } } });
     let mut rows = vec![
         ("KomputerAgentTemplate", "plain", json!({}), available),
         ("KomputerAgentTemplate", "hostile", json!({ "podTemplate": hostile }), invalid),
@@ -110,7 +110,7 @@ fn rows() -> Vec<Row> {
         ),
         ("KomputerConfig", "plain", redis.clone(), available),
         ("KomputerConfig", "younger", redis, ("False", "Conflicted", STALLED)),
-        ("KomputerBudget", "plain", json!({ "limitUSD": "1", "period": "Day" }), not_yet),
+        ("KomputerBudget", "plain", nobodys, ("True", "WithinLimit", DONE)),
         ("KomputerBudget", "invalid", json!({ "limitUSD": "1", "period": "Day", "timeZone": "Not/There" }), invalid),
         ("KomputerSquad", "plain", json!({ "members": [{ "name": "suspended" }] }), ("True", "Sleeping", DONE)),
         ("KomputerSquad", "younger", json!({ "members": [{ "name": "suspended" }] }), ("False", "Conflicted", STALLED)),

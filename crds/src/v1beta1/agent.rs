@@ -219,6 +219,16 @@ pub struct KomputerAgentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
 
+    /// What it has cost in the periods of the budgets that it is for, or was when it did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["budgetUid".into()]))]
+    pub budgets: Vec<BudgetShare>,
+
+    /// What budgets let the task it works on, or begins next, cost; absent where none limits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowance: Option<TaskAllowance>,
+
     /// The id of the last event this status has taken into account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
@@ -275,6 +285,38 @@ pub struct LastTask {
     #[serde(rename = "costUSD")]
     #[schemars(schema_with = "schema::amount")]
     pub cost_usd: String,
+}
+
+/// What an agent has cost in a period of a budget.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetShare {
+    /// The budget's uid.
+    #[schemars(length(max = 64))]
+    pub budget_uid: String,
+    /// When the period began; absent where the budget's period is `Total`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period_start: Option<Time>,
+    /// US dollars, as a decimal.
+    #[serde(rename = "costUSD")]
+    #[schemars(schema_with = "schema::amount")]
+    pub cost_usd: String,
+}
+
+/// What budgets let a task cost.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskAllowance {
+    /// The task's uid.
+    #[schemars(length(max = 64))]
+    pub task_uid: String,
+    /// US dollars from the task's beginning on; the call to the model that reaches them is the last.
+    #[serde(rename = "upToUSD")]
+    #[schemars(schema_with = "schema::amount")]
+    pub up_to_usd: String,
+    /// The budget that allows the least.
+    #[schemars(length(max = 253))]
+    pub budget_name: String,
 }
 
 /// How many tasks ended which way.

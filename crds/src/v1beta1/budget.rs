@@ -147,6 +147,27 @@ pub enum LabelOperator {
     DoesNotExist,
 }
 
+impl AgentSelector {
+    /// Whether it is for an agent of these labels.
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        let by_label = self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value));
+        by_label && self.match_expressions.iter().all(|requirement| requirement.matches(labels))
+    }
+}
+
+impl LabelRequirement {
+    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        let found = labels.get(&self.key);
+        let is_one = || found.is_some_and(|value| self.values.contains(value));
+        match self.operator {
+            LabelOperator::In => is_one(),
+            LabelOperator::NotIn => !is_one(),
+            LabelOperator::Exists => found.is_some(),
+            LabelOperator::DoesNotExist => found.is_none(),
+        }
+    }
+}
+
 /// What komputer knows about a budget.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -174,6 +195,22 @@ pub struct KomputerBudgetStatus {
     #[schemars(schema_with = "schema::amount")]
     pub remaining_usd: Option<String>,
 
+    /// US dollars that running tasks may still cost, as a decimal: part of what is left.
+    #[serde(rename = "reservedUSD", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::amount")]
+    pub reserved_usd: Option<String>,
+
+    /// US dollars that agents have cost in this period which are gone or going, as a decimal: part of what is spent.
+    #[serde(rename = "departedUSD", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::amount")]
+    pub departed_usd: Option<String>,
+
+    /// Uids of agents that are going, and whose cost `departedUSD` has already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500), inner(length(max = 64)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub departing: Vec<String>,
+
     /// When this period began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_start: Option<Time>,
@@ -198,4 +235,24 @@ pub enum BudgetPhase {
     Exceeded,
     /// Cannot go on without a change.
     Failed,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_selector_reads_labels_as_kubernetes_does() {
+        let labels = BTreeMap::from([("team".to_owned(), "red".to_owned())]);
+        let matches = |selector| serde_json::from_value::<AgentSelector>(selector).unwrap().matches(&labels);
+        let requirement = |key, operator, values: &[&str]| json!({ "matchExpressions": [{ "key": key, "operator": operator, "values": values }] });
+        assert!(matches(json!({})) && matches(json!({ "matchLabels": { "team": "red" } })));
+        assert!(!matches(json!({ "matchLabels": { "team": "red", "tier": "one" } })));
+        assert!(matches(requirement("team", "In", &["blue", "red"])) && !matches(requirement("team", "In", &["blue"])));
+        assert!(matches(requirement("team", "NotIn", &["blue"])) && !matches(requirement("team", "NotIn", &["red"])));
+        assert!(matches(requirement("tier", "NotIn", &["one"])) && !matches(requirement("tier", "In", &["one"])));
+        assert!(matches(requirement("team", "Exists", &[])) && !matches(requirement("team", "DoesNotExist", &[])));
+    }
 }

@@ -13,8 +13,8 @@ mod task;
 mod template;
 
 pub use agent::{
-    AfterTask, AgentPhase, InstructionsStatus, KomputerAgent, KomputerAgentSpec, KomputerAgentStatus, LastTask,
-    Lifecycle, PodFailure, Role, TaskCounts,
+    AfterTask, AgentPhase, BudgetShare, InstructionsStatus, KomputerAgent, KomputerAgentSpec, KomputerAgentStatus,
+    LastTask, Lifecycle, PodFailure, Role, TaskAllowance, TaskCounts,
 };
 pub use budget::{
     AgentSelector, BudgetAction, BudgetPeriod, BudgetPhase, KomputerBudget, KomputerBudgetSpec, KomputerBudgetStatus,

@@ -21,6 +21,7 @@ use super::{
     pod_state::{self, PodState, Trouble, TroubleKind},
     rest::{self, Rest},
     rollout::{self, Outdated},
+    spending,
     status::{self, Situation},
     template::{ModelKey, Resolved},
     workspace,
@@ -116,13 +117,28 @@ fn purpose<'a>(observed: &'a Observed, work: &mut Work) -> Result<&'a Resolved, 
         return Err(situation);
     }
     taught(observed)?;
-    template(observed)
+    let resolved = template(observed)?;
+    if let Some(shortage) = &observed.funds.shortage {
+        shortage.until.into_iter().for_each(|until| work.again_at(until));
+        if observed.its_pod().is_none() {
+            return Err(Situation::WaitsForBudget(shortage.clone()));
+        }
+    }
+    Ok(resolved)
+}
+
+/// Where the agent stands whose task a budget keeps from going on.
+fn short(observed: &Observed) -> Option<Situation> {
+    observed.funds.shortage.clone().map(Situation::WaitsForBudget)
 }
 
 /// Whether the agent has work, or why it can do none.
 fn stands(observed: &Observed, work: &mut Work) -> Result<bool, Situation> {
     let agent = &*observed.agent;
     if agent.metadata.deletion_timestamp.is_some() || observed.namespace_is_going {
+        if spending::holds(observed) {
+            remove_pod(observed, work); // it costs nothing more, and has said all it had to
+        }
         return Err(Situation::Deleting); // garbage collection does the rest
     }
     let task = instructions::task(agent, instructions::status(agent).as_ref());
@@ -270,7 +286,11 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
         PodState::Ready { ip } => {
             recovered(observed, pod, work);
             work.calls = calls(observed, resolved, &address(observed, pod, ip, PORT));
-            if running || !work.calls.is_empty() { Situation::Working } else { Situation::Idle }
+            match short(observed) {
+                Some(situation) => situation,
+                None if running || !work.calls.is_empty() => Situation::Working,
+                None => Situation::Idle,
+            }
         }
     }
 }
@@ -356,35 +376,24 @@ fn remove_pod(observed: &Observed, work: &mut Work) {
 
 /// Tasks are handed over one at a time, oldest first; the running one too, for a pod that has not heard of it.
 fn calls(observed: &Observed, resolved: &Resolved, pod: &PodAddress) -> Vec<Call> {
-    let all = || observed.tasks.iter().map(|(task, _)| &**task);
-    let is_replaced = |task: &KomputerTask| replacement(task, all()).is_some();
-    let begins = observed.squad.as_ref().is_none_or(|membership| membership.begins);
-    let open = observed.tasks.iter().filter(|(task, phase)| {
-        let never_begins =
-            *phase == TaskPhase::Pending && (!begins || task.spec.cancel == Some(true) || is_replaced(task));
-        !phase.is_terminal() && !never_begins && task.metadata.deletion_timestamp.is_none()
-    });
     let mut calls: Vec<_> =
-        abandoned(observed).map(|uid| Call::CancelTask { pod: pod.clone(), uid }).into_iter().collect();
-    let Some((task, _)) = open.min_by_key(|(_, phase)| *phase != TaskPhase::Running) else { return calls };
+        spending::abandoned(observed).map(|uid| Call::CancelTask { pod: pod.clone(), uid }).into_iter().collect();
+    let Some((task, phase)) = spending::next_task(observed) else { return calls };
     let uid = task.uid().unwrap_or_default();
+    let Some(allowance) = spending::told(observed, &uid) else { return calls };
+    calls.push(Call::Allow { pod: pod.clone(), uid: uid.clone(), allowance });
+    if observed.funds.shortage.is_some() && *phase == TaskPhase::Pending {
+        return calls; // it begins when there is something for it
+    }
     let request = Box::new(request(observed, resolved, task));
     if let Knowledge::Complete(sources) = &observed.knowledge {
         calls.push(Call::Teach { pod: pod.clone(), sources: sources.clone() });
     }
     calls.push(Call::PutTask { pod: pod.clone(), uid: uid.clone(), request });
-    if task.spec.cancel == Some(true) || is_replaced(task) {
+    if task.spec.cancel == Some(true) || replacement(task, observed.tasks.iter().map(|(task, _)| &**task)).is_some() {
         calls.push(Call::CancelTask { pod: pod.clone(), uid });
     }
     calls
-}
-
-/// A task that runs although its object was deleted, or ended before the agent began: nobody wants it any more.
-fn abandoned(observed: &Observed) -> Option<String> {
-    let running = observed.summary.last_task.as_ref().filter(|last| last.phase == "Running")?;
-    let mut tasks = observed.tasks.iter();
-    let is_wanted = tasks.any(|(task, _)| task.metadata.uid.as_ref() == Some(&running.uid) && !task.never_began());
-    (!is_wanted).then(|| running.uid.clone())
 }
 
 fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> TaskRequest {
@@ -419,8 +428,16 @@ fn model(observed: &Observed, resolved: Option<&Resolved>) -> String {
 fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerAgentStatus> {
     let model = model(observed, observed.template.as_ref());
     let again = work.until.map(|until| until.duration_since(observed.now).unsigned_abs());
-    let plan =
-        Plan { remove: work.remove, apply: work.apply, calls: work.calls, last: work.last, again, ..Plan::nothing() };
+    let hold = spending::hold(observed);
+    let plan = Plan {
+        hold,
+        remove: work.remove,
+        apply: work.apply,
+        calls: work.calls,
+        last: work.last,
+        again,
+        ..Plan::nothing()
+    };
     let written = Written { status: observed.agent.status.as_ref(), at: observed.written };
     let wanted = status::of(observed, model, situation, work.remarks, work.pod_failure);
     show(plan, written, wanted, status::only_progress, observed.now)

@@ -25,10 +25,12 @@ use super::{
     decide::{decide, wanted},
     knowledge::{self, Knowledge},
     places::{Order, Place, Places, Request},
+    spending,
     status::template_name,
     template::Resolved,
 };
 use crate::{
+    budget::{Claim, Funds, Ledger, Work},
     controller::Controller,
     declared::Attachments,
     fold::AgentSummary,
@@ -55,6 +57,8 @@ pub struct AgentController {
     pub squads: Squads,
     /// Who may be awake.
     pub places: Arc<Places>,
+    /// What budgets let agents cost.
+    pub ledger: Arc<Ledger>,
     /// The installation's settings.
     pub settings: Arc<Settings>,
     /// What secrets are derived from.
@@ -146,6 +150,10 @@ pub struct Observed {
     pub tasks: Vec<(Arc<KomputerTask>, TaskPhase)>,
     /// What its events come to.
     pub summary: AgentSummary,
+    /// What it works on, or begins next.
+    pub work: Option<Work>,
+    /// What budgets let that cost.
+    pub funds: Funds,
     /// The installation's settings.
     pub settings: Arc<Settings>,
     /// What secrets are derived from.
@@ -206,6 +214,7 @@ impl Controller for AgentController {
 
     fn observe(&self, agent: Arc<KomputerAgent>, now: Timestamp, written: Option<Timestamp>) -> Observed {
         let mut observed = self.look(agent, now, written);
+        self.ask_for_funds(&mut observed);
         let Some(id) = observed.id().filter(|_| !observed.has_pod()) else { return observed };
         match request(&observed) {
             Some(request) => observed.place = self.places.ask(&id, request),
@@ -260,6 +269,8 @@ impl AgentController {
             .and_then(|id| self.inbox.agent(&id, agent.metadata.uid.as_deref().unwrap_or_default()))
             .filter(|arrived| arrived.cursor >= kept.cursor);
         let volume = self.caches.volumes.get(&ObjectRef::new(&name).within(&namespace));
+        let mut summary = arrived.unwrap_or(kept);
+        let shares = std::mem::take(&mut summary.shares);
         Observed {
             managers: AgentId::new(&namespace, &name).map(|id| self.attachments.managers(&id)).unwrap_or_default(),
             template: self.template(&agent, &namespace),
@@ -276,7 +287,9 @@ impl AgentController {
                 .get(&ObjectRef::new(&namespace))
                 .is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()),
             tasks: self.tasks(&namespace, &name),
-            summary: arrived.unwrap_or(kept),
+            summary: AgentSummary { shares: self.ledger.existing(&namespace, shares), ..summary },
+            work: None,
+            funds: Funds::default(),
             settings: self.settings.clone(),
             master: self.master.clone(),
             agent,
@@ -288,6 +301,22 @@ impl AgentController {
     fn can_grow(&self, volume: &AgentVolume) -> Option<bool> {
         let class = self.caches.storage_classes.get(&ObjectRef::new(volume.spec.storage_class_name.as_deref()?))?;
         Some(class.allow_volume_expansion == Some(true))
+    }
+
+    /// What is asked for has to be observed before: it is part of what is decided by.
+    fn ask_for_funds(&self, observed: &mut Observed) {
+        let Some(id) = observed.id() else { return };
+        observed.work = spending::work(observed);
+        let is_settled = spending::may_be_settled(observed)
+            && self.inbox.has_read(&id, observed.uid(), self.ledger.ended(observed.uid(), observed.now));
+        let claim = Claim {
+            agent: &observed.agent,
+            summary: &observed.summary,
+            work: observed.work.as_ref(),
+            is_settled,
+            now: observed.now,
+        };
+        observed.funds = self.ledger.ask(&id, claim);
     }
 
     fn template(&self, agent: &KomputerAgent, namespace: &str) -> Option<Resolved> {

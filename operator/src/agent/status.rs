@@ -15,8 +15,10 @@ use super::{
     observe::Observed,
     places::Limit,
     pod_state::{Trouble, TroubleKind},
+    spending,
 };
 use crate::{
+    budget::Shortage,
     conditions::{Progress, Remark, Standing, conditions},
     fold::AgentSummary,
     prune::deprecated,
@@ -36,6 +38,7 @@ pub(super) enum Situation {
     WaitsForSecret(String),
     WaitsForName { kind: &'static str, name: String },
     Queued { position: u32, limit: Limit },
+    WaitsForBudget(Shortage),
     Starting(String),
     Fails(Trouble),
     Idle,
@@ -54,6 +57,7 @@ impl Situation {
             }
             Self::WaitsForTemplate(_)
             | Self::LacksKnowledge(_)
+            | Self::WaitsForBudget(_)
             | Self::WaitsForKey { .. }
             | Self::WaitsForSecret(_)
             | Self::WaitsForName { .. } => AgentPhase::Pending,
@@ -108,6 +112,7 @@ impl Situation {
                 "{kind} {name} exists and belongs to somebody else or is going; delete it or rename the agent"
             )),
             Self::Queued { limit, .. } => row(Progress::Progressing, "Queued", queued(agent, *limit)),
+            Self::WaitsForBudget(shortage) => row(Progress::Progressing, "WaitsForBudget", shortage.words()),
             Self::Starting(message) => row(Progress::Progressing, "Starting", message.clone()),
             Self::Fails(trouble) => row(Progress::Retrying, trouble.kind.as_str(), trouble_of(observed, trouble)),
             Self::Idle => row(Progress::Done, "Idle", "The agent is awake and waits for tasks".into()),
@@ -191,8 +196,11 @@ pub(super) fn of(
     let (agent, summary) = (&*observed.agent, &observed.summary);
     let generation = agent.metadata.generation;
     let before = agent.status.as_ref().map_or(&[][..], StatusConditions::conditions);
-    let has_pod =
-        matches!(situation, Situation::Starting(_) | Situation::Fails(_) | Situation::Idle | Situation::Working);
+    let has_pod = match &situation {
+        Situation::Starting(_) | Situation::Fails(_) | Situation::Idle | Situation::Working => true,
+        Situation::WaitsForBudget(_) => observed.pod.is_some(),
+        _ => false,
+    };
     let queue_position = match &situation {
         Situation::Queued { position, .. } => i32::try_from(*position).ok(),
         _ => None,
@@ -218,6 +226,8 @@ pub(super) fn of(
         tasks: summary.tasks,
         total_cost_usd: Some(summary.cost.to_string()),
         tokens: seen.then_some(summary.tokens),
+        budgets: summary.shares.to_status(),
+        allowance: spending::allowance(observed),
         cursor: seen.then(|| summary.cursor.to_string()),
     }
 }
@@ -246,6 +256,7 @@ pub(super) fn only_progress(before: &KomputerAgentStatus, wanted: &KomputerAgent
         queue_position: status.queue_position.map(|_| 0),
         total_cost_usd: None,
         tokens: None,
+        budgets: Vec::new(),
         cursor: None,
         last_task: status.last_task.clone().map(|last| LastTask { message: None, cost_usd: String::new(), ..last }),
         ..status.clone()

@@ -2,8 +2,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use komputer_crds::v1beta1::{
-    KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerBudget, KomputerConfig, KomputerMemory,
-    KomputerOffice, StatusConditions,
+    KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerConfig, KomputerMemory, KomputerOffice,
+    StatusConditions,
 };
 use komputer_events::AgentId;
 use serde_json::{Value, json};
@@ -66,17 +66,6 @@ fn a_spec_that_admission_would_have_refused_is_stalled_in_the_same_words() {
         "spec.podTemplate.spec.hostPID: Forbidden: it lets the agent see and signal the node's processes; remove it";
     let invalid = object::<KomputerAgentTemplate>(spec);
     stands(invalid, template::Facts::default(), ["False", "InvalidSpec", "Stalled", message]);
-    let budget = json!({ "limitUSD": "1", "period": "Day", "timeZone": "Not/There" });
-    let [status, reason, second, message] = standing(object::<KomputerBudget>(budget), ());
-    assert_eq!([status.as_str(), reason.as_str(), second.as_str()], ["False", "InvalidSpec", "Stalled"]);
-    assert!(message.starts_with("spec.timeZone: Invalid value: \"Not/There\""), "{message}");
-}
-
-#[test]
-fn what_is_not_carried_out_yet_keeps_nobody_waiting() {
-    let spec = json!({ "limitUSD": "1", "period": "Day" });
-    let [status, reason, second, _] = standing(object::<KomputerBudget>(spec), ());
-    assert_eq!([status, reason, second], ["False", "NotImplemented", "Stalled"]);
 }
 
 #[test]

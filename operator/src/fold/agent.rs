@@ -2,6 +2,7 @@ use komputer_crds::v1beta1::{KomputerAgent, TaskCounts, Tokens};
 use komputer_events::{Body, Cursor, Event, Money};
 
 use super::{Fold, add, message, session};
+use crate::budget::{Meter, Shares};
 
 /// What the events of one agent come to, over all its tasks.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +19,8 @@ pub struct AgentSummary {
     pub last_task: Option<LastTaskSummary>,
     /// Claude's session.
     pub session_id: Option<String>,
+    /// What tasks have cost in the periods of budgets.
+    pub shares: Shares,
 }
 
 /// The task an agent works on or worked on last.
@@ -54,6 +57,7 @@ impl From<&KomputerAgent> for AgentSummary {
             tasks: status.tasks,
             last_task,
             session_id: status.session_id,
+            shares: Shares::from(&*status.budgets),
         }
     }
 }
@@ -63,12 +67,20 @@ const UID: usize = 64;
 
 impl Fold for AgentSummary {
     fn fold(&mut self, event: &Event) {
+        self.fold_metered(event, &[]);
+    }
+}
+
+impl AgentSummary {
+    /// Takes `event` into account, unless that has been done before, and counts what it cost for those budgets.
+    pub fn fold_metered(&mut self, event: &Event, meters: &[Meter]) {
         if event.id <= self.cursor {
             return;
         }
         self.cursor = event.id;
         if let Body::Usage { usage, cost_usd, .. } = &event.body {
             self.cost = self.cost + *cost_usd;
+            self.shares.add(meters, event.timestamp, *cost_usd);
             add(&mut self.tokens, usage);
         }
         let Some(uid) = &event.task else { return };

@@ -51,6 +51,8 @@ fn agent(name: &str) -> agent::Observed {
         namespace_is_going: false,
         tasks: vec![],
         summary: AgentSummary::default(),
+        work: None,
+        funds: crate::budget::Funds::default(),
         settings: settings(),
         master: MasterKey::new([7; 64]),
         written: None,

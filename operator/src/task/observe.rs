@@ -12,7 +12,13 @@ use super::{
     index::{TaskIndex, agent_of},
     replacement,
 };
-use crate::{controller::Controller, fold::TaskSummary, inbox::Inbox, plan::Plan};
+use crate::{
+    budget::{Ledger, Shortage},
+    controller::Controller,
+    fold::TaskSummary,
+    inbox::Inbox,
+    plan::Plan,
+};
 
 /// Keeps tasks' statuses.
 pub struct TaskController {
@@ -24,6 +30,8 @@ pub struct TaskController {
     pub index: Arc<TaskIndex>,
     /// What agents said.
     pub inbox: Arc<Inbox>,
+    /// What budgets let agents cost.
+    pub ledger: Arc<Ledger>,
 }
 
 /// All that decides about a task.
@@ -35,6 +43,8 @@ pub struct Observed {
     pub agent_exists: bool,
     /// The task that takes its place, where one does.
     pub replaced_by: Option<String>,
+    /// Why it cannot go on, where budgets keep its agent from that.
+    pub shortage: Option<Shortage>,
     /// What its events come to.
     pub summary: TaskSummary,
     /// When its status was last written.
@@ -54,9 +64,11 @@ impl Controller for TaskController {
         let arrived = agent_of(&task).and_then(|agent| self.inbox.task(&agent, &task.uid().unwrap_or_default()));
         let kept = TaskSummary::from(&*task);
         let summary = arrived.filter(|arrived| arrived.cursor >= kept.cursor).unwrap_or(kept);
+        let shortage = agent_of(&task).and_then(|agent| self.ledger.shortage(&agent));
         Observed {
             agent_exists: self.agents.get(&reference).is_some(),
             replaced_by: self.replaced_by(&task),
+            shortage,
             task,
             summary,
             written,

@@ -66,6 +66,9 @@ fn standing(observed: &Observed) -> (TaskPhase, Standing) {
             "DependencyNotReady",
             format!("KomputerAgent {agent} does not exist; create it, or a task for an agent that does"),
         ),
+        TaskPhase::Pending | TaskPhase::Running if let Some(shortage) = &observed.shortage => {
+            row(Progress::Progressing, "WaitsForBudget", shortage.words())
+        }
         TaskPhase::Pending => row(Progress::Progressing, "Pending", format!("Waits for KomputerAgent {agent}")),
         TaskPhase::Running => row(Progress::Progressing, "Running", format!("KomputerAgent {agent} works on it")),
         TaskPhase::Succeeded => row(Progress::Done, "Succeeded", "The task is done".into()),

@@ -6,6 +6,7 @@ use komputer_crds::v1beta1::{AgentRef, KomputerTask, KomputerTaskSpec, KomputerT
 
 use super::{Observed, decide};
 use crate::{
+    budget::Shortage,
     fold::TaskSummary,
     plan::{Exactly, Plan, Removal},
 };
@@ -18,6 +19,7 @@ fn world() -> Observed {
         task: Arc::new(task),
         agent_exists: true,
         replaced_by: None,
+        shortage: None,
         summary: TaskSummary::default(),
         written: None,
         now: Timestamp::UNIX_EPOCH,
@@ -98,4 +100,22 @@ fn a_task_that_never_began_has_an_end_to_count_from() {
     assert_eq!(settle(&mut observed).remove, []);
     observed.now += SignedDuration::from_secs(1);
     assert_eq!(settle(&mut observed).remove.len(), 1);
+}
+
+#[test]
+fn a_task_that_a_budget_keeps_from_going_on_says_which_and_until_when() {
+    let until = Some(Timestamp::from_second(60).unwrap());
+    let shortage = Some(Shortage { budget: "team".into(), until });
+    for phase in [TaskPhase::Pending, TaskPhase::Running] {
+        let mut observed = Observed { shortage: shortage.clone(), ..world() };
+        observed.summary.phase = phase;
+        settle(&mut observed);
+        let words = "KomputerBudget team has nothing left; goes on at 1970-01-01T00:01:00Z, when its next period begins, \
+                     or once spec.limitUSD is raised";
+        assert_eq!(said(&observed), (phase, words.into()));
+    }
+    let mut observed = Observed { shortage, ..world() };
+    observed.summary.phase = TaskPhase::Succeeded;
+    settle(&mut observed);
+    assert_eq!(said(&observed).1, "The task is done");
 }

@@ -1,7 +1,7 @@
 //! An agent of a squad: the squad makes the pod, and all else is as for any other.
 use std::fmt::Write as _;
 
-use super::{LAST_POD, Work, address, calls, own_secret};
+use super::{LAST_POD, Work, address, calls, own_secret, short};
 use crate::agent::{
     Membership,
     build::workspace_path,
@@ -37,7 +37,9 @@ pub(super) fn seated(observed: &Observed, membership: &Membership, resolved: &Re
         PodState::Starting(message) => Situation::Starting(message),
         PodState::Ready { ip } => {
             work.calls = calls(observed, resolved, &address(observed, pod, ip, seat.port));
-            if observed.works() || !work.calls.is_empty() {
+            if let Some(situation) = short(observed) {
+                situation
+            } else if observed.works() || !work.calls.is_empty() {
                 Situation::Working
             } else if membership.stays {
                 Situation::Idle

@@ -1,5 +1,6 @@
 //! Each situation by its value.
 mod seated;
+mod spending;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,6 +15,7 @@ use kube::Resource;
 use super::*;
 use crate::{
     agent::{AgentPod, AgentVolume, Lesson, Limit, Source, agent_pod::AgentPodStatus},
+    budget::Funds,
     fold::AgentSummary,
     keys::{MasterKey, Sensitive},
     settings::Settings,
@@ -38,6 +40,8 @@ fn world() -> Observed {
         namespace_is_going: false,
         tasks: vec![],
         summary: AgentSummary::default(),
+        work: None,
+        funds: Funds::default(),
         settings: Arc::new(Settings {
             namespace: "komputer-system".into(),
             agent_image: "agent:1".into(),
@@ -231,7 +235,7 @@ fn an_agent_is_taught_before_its_task_and_waits_for_what_is_missing() {
     assert_eq!(decide(&observed).calls, [], "there is nothing to use it for");
     observed.tasks = vec![task("a", TaskPhase::Pending)];
     let taught = |observed: &Observed| match &decide(observed).calls[..] {
-        [Call::Teach { sources, .. }, Call::PutTask { .. }] => sources.clone(),
+        [Call::Allow { .. }, Call::Teach { sources, .. }, Call::PutTask { .. }] => sources.clone(),
         calls => panic!("{calls:?}"),
     };
     assert_eq!(taught(&observed), [source(1)]);
@@ -306,7 +310,11 @@ fn tasks_are_handed_over_one_at_a_time_and_the_running_one_first() {
     observed.tasks =
         vec![task("a", TaskPhase::Succeeded), task("b", TaskPhase::Pending), task("c", TaskPhase::Running)];
     let plan = decide(&observed);
-    let [Call::Teach { .. }, Call::PutTask { pod, uid, request }] = &plan.calls[..] else { panic!("{:?}", plan.calls) };
+    let [Call::Allow { allowance, .. }, Call::Teach { .. }, Call::PutTask { pod, uid, request }] = &plan.calls[..]
+    else {
+        panic!("{:?}", plan.calls)
+    };
+    assert_eq!(allowance.up_to_usd, None, "no budget is for it");
     assert_eq!((uid.as_str(), pod.ip.as_str(), pod.uid.as_str()), ("c-uid", "10.0.0.9", "p1"));
     assert_eq!((request.instructions.as_str(), request.model.as_str()), ("do c", DEFAULT_MODEL));
     assert_eq!(request.max_cost_usd.map(|cost| cost.to_string()).as_deref(), Some("0.5000"));
@@ -320,7 +328,7 @@ fn a_cancelled_task_is_told_to_the_agent_or_never_begun() {
     Arc::make_mut(&mut running.0).spec.cancel = Some(true);
     observed.tasks = vec![running];
     assert!(
-        matches!(&decide(&observed).calls[..], [Call::Teach { .. }, Call::PutTask { .. }, Call::CancelTask { uid, .. }] if uid == "a-uid")
+        matches!(&decide(&observed).calls[..], [_, Call::Teach { .. }, Call::PutTask { .. }, Call::CancelTask { uid, .. }] if uid == "a-uid")
     );
 
     let mut pending = task("b", TaskPhase::Pending);
@@ -342,12 +350,13 @@ fn a_task_that_replaces_cancels_the_running_one_and_goes_before_those_that_wait(
             Call::PutTask { uid, .. } => format!("put {uid}"),
             Call::CancelTask { uid, .. } => format!("cancel {uid}"),
             Call::Teach { .. } => "teach".into(),
+            Call::Allow { uid, .. } => format!("allow {uid}"),
         });
         told.collect::<Vec<_>>()
     };
-    assert_eq!(told(&observed), ["teach", "put a-uid", "cancel a-uid"]);
+    assert_eq!(told(&observed), ["allow a-uid", "teach", "put a-uid", "cancel a-uid"]);
     observed.tasks[0] = task("a", TaskPhase::Cancelled);
-    assert_eq!(told(&observed), ["teach", "put c-uid"]);
+    assert_eq!(told(&observed), ["allow c-uid", "teach", "put c-uid"]);
 }
 
 #[test]
@@ -373,11 +382,11 @@ fn a_running_task_whose_object_was_deleted_is_cancelled() {
     observed.summary.last_task = Some(running.clone());
     observed.tasks = vec![task("b", TaskPhase::Pending)];
     assert!(
-        matches!(&decide(&observed).calls[..], [Call::CancelTask { uid, .. }, Call::Teach { .. }, Call::PutTask { .. }] if uid == "a-uid")
+        matches!(&decide(&observed).calls[..], [Call::CancelTask { uid, .. }, _, Call::Teach { .. }, Call::PutTask { .. }] if uid == "a-uid")
     );
     observed.tasks.push(task("a", TaskPhase::Running));
     assert!(
-        matches!(&decide(&observed).calls[..], [Call::Teach { .. }, Call::PutTask { uid, .. }] if uid == "a-uid"),
+        matches!(&decide(&observed).calls[..], [_, Call::Teach { .. }, Call::PutTask { uid, .. }] if uid == "a-uid"),
         "it is wanted"
     );
     observed.tasks.clear();

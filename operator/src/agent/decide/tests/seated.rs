@@ -47,7 +47,9 @@ fn a_member_is_told_its_tasks_at_its_own_port_and_where_the_others_are() {
     let mut observed = seated();
     observed.tasks = vec![task("one", TaskPhase::Pending)];
     let plan = decide(&observed);
-    let [Call::Teach { pod, .. }, Call::PutTask { request, .. }] = &plan.calls[..] else { panic!("{:?}", plan.calls) };
+    let [Call::Allow { .. }, Call::Teach { pod, .. }, Call::PutTask { request, .. }] = &plan.calls[..] else {
+        panic!("{:?}", plan.calls)
+    };
     assert_eq!((pod.ip.as_str(), pod.port, pod.uid.as_str()), ("10.0.0.9", PORT + 1, "p9"));
     let prompt = request.system_prompt.as_deref().unwrap();
     assert!(prompt.contains("bob: /agents/bob/workspace") && !prompt.contains("/agents/ada"), "{prompt}");
@@ -133,4 +135,17 @@ fn a_workspace_is_kept_while_it_is_mounted() {
     };
     assert!(finished(seated()).is_empty());
     assert!(matches!(&finished(member())[..], [Removal::Volume(exactly)] if exactly.name == "ada"));
+}
+
+#[test]
+fn what_a_member_has_cost_is_counted_for_good_once_it_sits_in_no_pod() {
+    let mut observed = seated();
+    change(&mut observed, |agent| {
+        agent.metadata.finalizers = Some(vec![crate::carry_out::FINALIZER.into()]);
+        agent.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+    });
+    assert_eq!(decide(&observed).remove, [], "the pod is the squad's");
+    assert!(!crate::agent::spending::may_be_settled(&observed));
+    membership(&mut observed).seat = None;
+    assert!(crate::agent::spending::may_be_settled(&observed));
 }

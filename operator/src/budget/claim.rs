@@ -1,0 +1,93 @@
+//! What an agent asks for, and what it gets.
+use jiff::Timestamp;
+use komputer_crds::v1beta1::{KomputerAgent, TaskAllowance};
+use komputer_events::Money;
+
+use super::{allowance::Grant, shares::Shares};
+use crate::fold::AgentSummary;
+
+/// What an agent asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The agent.
+    pub agent: &'a KomputerAgent,
+    /// What its events come to.
+    pub summary: &'a AgentSummary,
+    /// What it works on, or begins next.
+    pub work: Option<&'a Work>,
+    /// Whether nothing more can come of it: its pod is gone, all it said is read, and its status has that.
+    pub is_settled: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// A task that costs something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The task's uid.
+    pub task: String,
+    /// What it has cost.
+    pub cost: Money,
+    /// What it was last allowed to cost, as the agent's status has it.
+    pub recorded: Option<Money>,
+    /// Whether it gets more; one that is to end does not.
+    pub goes_on: bool,
+}
+
+impl Work {
+    /// A task of an agent, with what the agent's status and events say of it.
+    pub fn new(task: String, goes_on: bool, summary: &AgentSummary, recorded: Option<&TaskAllowance>) -> Self {
+        let last = summary.last_task.as_ref().filter(|last| last.uid == task);
+        let recorded = recorded.filter(|recorded| recorded.task_uid == task);
+        Self {
+            cost: last.map(|last| last.cost).unwrap_or_default(),
+            recorded: recorded.and_then(|recorded| recorded.up_to_usd.parse().ok()),
+            task,
+            goes_on,
+        }
+    }
+
+    /// How much more it may cost, as far as was recorded.
+    pub(super) fn left(&self) -> Money {
+        self.recorded.unwrap_or_default().saturating_sub(self.cost)
+    }
+}
+
+/// What an agent gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Funds {
+    /// Whether budgets count what it costs.
+    pub is_counted: bool,
+    /// Whether budgets have what it has cost for good, and it may go.
+    pub is_departed: bool,
+    /// What its task may cost; none where no budget limits it.
+    pub grant: Option<Grant>,
+    /// Why the task cannot go on, where it cannot.
+    pub shortage: Option<Shortage>,
+}
+
+/// A budget that has nothing left for a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// The budget.
+    pub budget: String,
+    /// When it holds anew; none where it never does.
+    pub until: Option<Timestamp>,
+}
+
+impl Shortage {
+    /// What to tell people.
+    pub fn words(&self) -> String {
+        let until = match self.until {
+            Some(until) => format!("at {until}, when its next period begins, or "),
+            None => String::new(),
+        };
+        format!("KomputerBudget {} has nothing left; goes on {until}once spec.limitUSD is raised", self.budget)
+    }
+}
+
+impl Claim<'_> {
+    pub(super) fn shares(&self) -> &Shares {
+        &self.summary.shares
+    }
+}
