@@ -2,7 +2,7 @@
 use std::{convert::Infallible, time::Instant};
 
 use hyper::upgrade::OnUpgrade;
-use komputer_crds::v1beta1::{KomputerAgent, KomputerSquad, KomputerTask};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerBudget, KomputerSquad, KomputerTask};
 use serde_json::json;
 use warp::{
     Filter, Rejection, Reply,
@@ -29,6 +29,8 @@ pub fn routes(api: &Api) -> BoxedFilter<(Response,)> {
         .or(objects::<KomputerTask>(api))
         .unify()
         .or(objects::<KomputerSquad>(api))
+        .unify()
+        .or(objects::<KomputerBudget>(api))
         .unify()
         .or(all_namespaces(api))
         .unify();

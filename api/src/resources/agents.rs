@@ -320,7 +320,7 @@ mod tests {
             .unwrap()
         };
         let tasks = Cache::of([task("a", "team-a", "t1"), task("b", "team-b", "t2")]);
-        let caches = Caches { agents: Cache::of([]), tasks, squads: Cache::of([]) };
+        let caches = Caches { agents: Cache::of([]), tasks, squads: Cache::of([]), budgets: Cache::of([]) };
         assert_eq!(KomputerAgent::related(&caches, Some("team-a")).keys().collect::<Vec<_>>(), ["t1"]);
         assert_eq!(KomputerAgent::related(&caches, None).len(), 2);
     }

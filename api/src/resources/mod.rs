@@ -1,5 +1,6 @@
 //! What can be read, one file a resource: its shape, its filters and its routes.
 mod agents;
+mod budgets;
 pub(crate) mod events;
 pub(crate) mod namespaces;
 mod read;

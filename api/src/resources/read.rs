@@ -192,7 +192,8 @@ mod tests {
     }
 
     fn list(agents: impl IntoIterator<Item = KomputerAgent>, query: &[(&str, &str)]) -> (Vec<String>, Option<String>) {
-        let caches = Caches { agents: Cache::of(agents), tasks: Cache::of([]), squads: Cache::of([]) };
+        let (tasks, squads, budgets) = (Cache::of([]), Cache::of([]), Cache::of([]));
+        let caches = Caches { agents: Cache::of(agents), tasks, squads, budgets };
         let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
         let body = Wanted::<KomputerAgent>::parse(&query.into()).unwrap().answer(&caches).unwrap();
         let body: Value = serde_json::from_slice(&body).unwrap();

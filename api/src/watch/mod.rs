@@ -3,7 +3,7 @@ mod cache;
 mod stream;
 
 use k8s_openapi::NamespaceResourceScope;
-use komputer_crds::v1beta1::{KomputerAgent, KomputerSquad, KomputerTask};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerBudget, KomputerSquad, KomputerTask};
 use komputer_telemetry::Health;
 use kube::Client;
 use serde::de::DeserializeOwned;
@@ -42,6 +42,8 @@ pub struct Caches {
     pub tasks: Cache<KomputerTask>,
     /// Every squad.
     pub squads: Cache<KomputerSquad>,
+    /// Every budget.
+    pub budgets: Cache<KomputerBudget>,
 }
 
 impl Caches {
@@ -51,6 +53,7 @@ impl Caches {
             agents: stream::follow(client, health),
             tasks: stream::follow(client, health),
             squads: stream::follow(client, health),
+            budgets: stream::follow(client, health),
         }
     }
 }

@@ -17,11 +17,16 @@ async fn strangers_are_401_the_unentitled_403_and_the_entitled_are_answered() {
     cluster.namespace("access");
     cluster.apply(&agent("access", "ada", &json!({}), &json!({})));
     cluster.apply(&task("access", "ada-1", "ada"));
+    cluster.apply(&json!({
+        "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerBudget",
+        "metadata": {"name": "daily", "namespace": "access"}, "spec": {"limitUSD": "1", "period": "Day"},
+    }));
     let entitled = server.client(&cluster.token("access", "entitled", Some("komputer-view")));
     let unentitled = server.client(&cluster.token("access", "unentitled", None));
     until_seen(&entitled, "agents/ada?namespace=access").await;
     until_seen(&entitled, "tasks/ada-1?namespace=access").await;
-    for path in ["agents", "agents/ada", "agents/ada/events", "tasks", "tasks/ada-1"] {
+    until_seen(&entitled, "budgets/daily?namespace=access").await;
+    for path in ["agents", "agents/ada", "agents/ada/events", "tasks", "tasks/ada-1", "budgets", "budgets/daily"] {
         let path = format!("{path}?namespace=access");
         let stranger = server.stranger().get(&path).await;
         assert_eq!(
