@@ -108,6 +108,11 @@ fn a_tenants_gitops_tool_applies_what_is_the_tenants(cluster: &LightCluster) {
             assert_eq!(ended.code, Some(0), "{example}: {}", ended.stderr);
         }
     }
+    // What a tenant may spend is not the tenant's to say.
+    let budget = std::fs::read_to_string(repository("examples/04-budget/budget.yaml")).unwrap();
+    let budget = documents(&budget).unwrap().remove(0);
+    assert!(apply(&budget).stderr.contains("forbidden"));
+    cluster.kubectl(&["apply", "-n", "team", "-f", "-"], &budget.to_string()).unwrap();
     let of_everybody = json!({
         "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerAgentClusterTemplate",
         "metadata": { "name": "default" }, "spec": {},
