@@ -1,6 +1,6 @@
 //! A budget on a real node: a task stops at the limit, and goes on when Git raises it.
 use anyhow::{Context as _, ensure};
-use komputer_crds::v1beta1::{KomputerBudget, TaskPhase};
+use komputer_crds::v1beta1::{BudgetPhase, KomputerBudget, KomputerBudgetStatus, TaskPhase};
 use komputer_events::Money;
 use komputer_tests::{
     agents::{agent, ready, task},
@@ -16,9 +16,13 @@ fn budget(namespace: &str, limit: &str) -> Value {
     })
 }
 
+async fn status(node: &Node, namespace: &str) -> anyhow::Result<KomputerBudgetStatus> {
+    let budgets = Api::<KomputerBudget>::namespaced(node.client.clone(), namespace);
+    budgets.get("team").await?.status.context("a status")
+}
+
 async fn spent(node: &Node, namespace: &str) -> anyhow::Result<Money> {
-    let budget = Api::<KomputerBudget>::namespaced(node.client.clone(), namespace).get("team").await?;
-    Ok(budget.status.and_then(|status| status.spent_usd).context("an amount")?.parse()?)
+    Ok(status(node, namespace).await?.spent_usd.context("an amount")?.parse()?)
 }
 
 #[tokio::test]
@@ -34,6 +38,10 @@ async fn a_task_stops_at_the_limit_goes_on_when_it_is_raised_and_its_cost_outliv
     // One call passes the limit, and it is the last.
     let waits = |agent: &_| ready(agent).is_some_and(|(_, reason, _)| reason == "WaitsForBudget");
     node.agent_where(&namespace, "ada", waits).await?;
+    eventually("the budget to say so", || async {
+        Ok((status(&node, &namespace).await?.phase == Some(BudgetPhase::Exceeded)).then_some(()))
+    })
+    .await?;
     let before = spent(&node, &namespace).await?;
     ensure!(before > "0.01".parse()?, "{before} was spent");
     tokio::time::sleep(std::time::Duration::from_secs(8)).await;
