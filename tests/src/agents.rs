@@ -100,12 +100,17 @@ pub fn ready(agent: &KomputerAgent) -> Option<(String, String, String)> {
     Some((ready.status.clone(), ready.reason.clone(), ready.message.clone()))
 }
 
-/// Managers other than a user's that own anything but an object's status.
+/// Managers other than a user's that own anything but an object's status and its finalizers.
 pub fn meddlers(object: &impl ResourceExt) -> Vec<String> {
     let entries = object.managed_fields().iter().filter(|entry| {
         let ours = entry.manager.as_deref().is_some_and(|manager| manager.starts_with("komputer-"));
         let fields = entry.fields_v1.as_ref().and_then(|fields| fields.0.as_object());
-        ours && fields.is_none_or(|fields| fields.keys().any(|field| field != "f:status"))
+        let is_ours = |(field, value): (&String, &Value)| match field.as_str() {
+            "f:status" => true,
+            "f:metadata" => value.as_object().is_some_and(|owned| owned.keys().all(|field| field == "f:finalizers")),
+            _ => false,
+        };
+        ours && fields.is_none_or(|fields| !fields.iter().all(is_ours))
     });
     entries.map(|entry| format!("{:?} owns {:?}", entry.manager, entry.fields_v1)).collect()
 }

@@ -14,7 +14,7 @@ use kube::{
 };
 use tokio::task::JoinSet;
 
-/// Every version of a namespace's agents, tasks and Kustomizations from now on.
+/// Every version of what a namespace's examples declare, and of its Kustomizations, from now on.
 pub struct History {
     versions: Arc<Mutex<Vec<DynamicObject>>>,
     _watches: JoinSet<()>,
@@ -27,6 +27,8 @@ impl History {
         let mut watches = JoinSet::new();
         for (group, version, kind, plural) in [
             ("komputer.komputer.ai", "v1beta1", "KomputerAgent", "komputeragents"),
+            ("komputer.komputer.ai", "v1beta1", "KomputerBudget", "komputerbudgets"),
+            ("komputer.komputer.ai", "v1beta1", "KomputerSquad", "komputersquads"),
             ("komputer.komputer.ai", "v1beta1", "KomputerTask", "komputertasks"),
             ("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations"),
         ] {
