@@ -1,4 +1,6 @@
 //! Drift: what Flux writes although nothing was committed.
+use std::time::Duration;
+
 use anyhow::ensure;
 use komputer_tests::{
     agents::ready,
@@ -7,12 +9,21 @@ use komputer_tests::{
 };
 use kube::api::ListParams;
 
-/// That three more reconciliations change nothing, once all agents are at rest.
+/// Longer than the slowest that a status tells of progress.
+const LAST_WORDS: Duration = Duration::from_secs(7);
+
+/// That three more reconciliations change nothing, once all is at rest.
 pub async fn nothing_drifts(node: &Node, namespace: &str, kustomization: &Kustomization) -> anyhow::Result<()> {
     let agents = node.agents(namespace);
     eventually("all agents to be at rest", || async {
         let agents = agents.list(&ListParams::default()).await?;
         Ok(agents.iter().all(|agent| ready(agent).is_some_and(|(_, reason, _)| reason != "Working")).then_some(()))
+    })
+    .await?;
+    eventually("the last words of all statuses", || async {
+        let before = kustomization.resource_versions().await?;
+        tokio::time::sleep(LAST_WORDS).await;
+        Ok((kustomization.resource_versions().await? == before).then_some(()))
     })
     .await?;
     let (before, applied) = (kustomization.resource_versions().await?, kustomization.applications().await?.len());
