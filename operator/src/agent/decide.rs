@@ -1,17 +1,21 @@
 //! What to do about an agent. Pure: everything it knows stands in [`Observed`].
+mod handover;
+mod seated;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use komputer_crds::{
-    DEFAULT_MODEL,
-    recurrence::duration,
-    v1beta1::{KomputerAgentStatus, KomputerTask, PodFailure, StatusConditions, TaskPhase},
+    v1beta1::{KomputerAgentStatus, PodFailure, StatusConditions},
     validate::{self, Kind},
 };
-use komputer_events::task::{PORT, TaskRequest};
+use komputer_events::task::PORT;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
+use self::handover::{calls, model};
 use super::{
     AgentPod, build, instructions,
     knowledge::Knowledge,
@@ -31,7 +35,6 @@ use crate::{
     keys::Audience,
     plan::{Call, Child, Exactly, Plan, PodAddress, Removal},
     status::{Written, show},
-    task::replacement,
 };
 
 /// What to do about an agent.
@@ -374,57 +377,6 @@ fn remove_pod(observed: &Observed, work: &mut Work) {
     work.remove.extend(pod.map(|pod| Removal::Pod(Exactly::of(pod))));
 }
 
-/// Tasks are handed over one at a time, oldest first; the running one too, for a pod that has not heard of it.
-fn calls(observed: &Observed, resolved: &Resolved, pod: &PodAddress) -> Vec<Call> {
-    let mut calls: Vec<_> =
-        spending::abandoned(observed).map(|uid| Call::CancelTask { pod: pod.clone(), uid }).into_iter().collect();
-    let Some((task, phase)) = spending::next_task(observed) else { return calls };
-    let uid = task.uid().unwrap_or_default();
-    let Some(allowance) = spending::told(observed, &uid) else { return calls };
-    calls.push(Call::Allow { pod: pod.clone(), uid: uid.clone(), allowance });
-    if observed.funds.shortage.is_some() && *phase == TaskPhase::Pending {
-        return calls; // it begins when there is something for it
-    }
-    let request = Box::new(request(observed, resolved, task));
-    if let Knowledge::Complete(sources) = &observed.knowledge {
-        calls.push(Call::Teach { pod: pod.clone(), sources: sources.clone() });
-    }
-    calls.push(Call::PutTask { pod: pod.clone(), uid: uid.clone(), request });
-    if task.spec.cancel == Some(true) || replacement(task, observed.tasks.iter().map(|(task, _)| &**task)).is_some() {
-        calls.push(Call::CancelTask { pod: pod.clone(), uid });
-    }
-    calls
-}
-
-fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> TaskRequest {
-    let deadline = task.spec.deadline.as_deref().and_then(duration);
-    TaskRequest {
-        name: task.name_any(),
-        instructions: task.spec.instructions.clone(),
-        model: task.spec.model.clone().unwrap_or_else(|| model(observed, Some(resolved))),
-        system_prompt: system_prompt(observed),
-        max_cost_usd: task.spec.max_cost_usd.as_ref().and_then(|cost| cost.parse().ok()),
-        max_turns: task.spec.max_turns.and_then(|turns| u32::try_from(turns).ok()),
-        retries: task.spec.retries.and_then(|retries| u32::try_from(retries).ok()).unwrap_or_default(),
-        deadline_ms: deadline.and_then(|deadline| deadline.as_millis().try_into().ok()),
-    }
-}
-
-/// What the agent's spec says and, in a squad, where the others' workspaces are.
-fn system_prompt(observed: &Observed) -> Option<String> {
-    let given = observed.agent.spec.system_prompt.clone();
-    let company = observed.squad.as_ref().and_then(|membership| seated::company(observed, membership));
-    match (given, company) {
-        (Some(given), Some(company)) => Some(format!("{given}\n\n{company}")),
-        (given, company) => given.or(company),
-    }
-}
-
-fn model(observed: &Observed, resolved: Option<&Resolved>) -> String {
-    let template = || resolved?.template.model.as_ref()?.name.clone();
-    observed.agent.spec.model.clone().or_else(template).unwrap_or_else(|| DEFAULT_MODEL.into())
-}
-
 fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerAgentStatus> {
     let model = model(observed, observed.template.as_ref());
     let again = work.until.map(|until| until.duration_since(observed.now).unsigned_abs());
@@ -442,7 +394,3 @@ fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerA
     let wanted = status::of(observed, model, situation, work.remarks, work.pod_failure);
     show(plan, written, wanted, status::only_progress, observed.now)
 }
-
-mod seated;
-#[cfg(test)]
-mod tests;

@@ -347,3 +347,38 @@ impl AgentController {
         tasks
     }
 }
+
+#[cfg(test)]
+impl Observed {
+    /// A new agent in a prepared namespace, with a template and a place.
+    pub(crate) fn of(agent: KomputerAgent) -> Self {
+        use crate::{agent::ModelKey, keys::Sensitive};
+        let template = komputer_crds::v1beta1::Template::default();
+        let settings = Settings {
+            namespace: "komputer-system".into(),
+            agent_image: "agent:1".into(),
+            agent_redis_address: "redis:6379".into(),
+        };
+        Self {
+            agent: Arc::new(agent),
+            template: Some(Resolved { template, key: ModelKey::Copied(Sensitive::new("k")) }),
+            knowledge: Knowledge::Complete(vec![]),
+            managers: vec![],
+            pod: None,
+            squad: None,
+            volume: None,
+            volume_can_grow: None,
+            place: Place::default(),
+            namespace_is_prepared: true,
+            namespace_is_going: false,
+            tasks: vec![],
+            summary: AgentSummary::default(),
+            work: None,
+            funds: Funds::default(),
+            settings: Arc::new(settings),
+            master: MasterKey::new([7; 64]),
+            written: None,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+}

@@ -14,15 +14,18 @@ use crate::{
 
 /// The task that is handed over: the running one or, where there is none, the oldest that waits.
 pub(super) fn next_task(observed: &Observed) -> Option<&(std::sync::Arc<KomputerTask>, TaskPhase)> {
-    let all = || observed.tasks.iter().map(|(task, _)| &**task);
-    let is_replaced = |task: &KomputerTask| replacement(task, all()).is_some();
     let begins = observed.squad.as_ref().is_none_or(|membership| membership.begins);
     let open = observed.tasks.iter().filter(|(task, phase)| {
         let never_begins =
-            *phase == TaskPhase::Pending && (!begins || task.spec.cancel == Some(true) || is_replaced(task));
+            *phase == TaskPhase::Pending && (!begins || task.spec.cancel == Some(true) || is_replaced(observed, task));
         !phase.is_terminal() && !never_begins && task.metadata.deletion_timestamp.is_none()
     });
     open.min_by_key(|(_, phase)| *phase != TaskPhase::Running)
+}
+
+/// Whether a task after it takes its place.
+pub(super) fn is_replaced(observed: &Observed, task: &KomputerTask) -> bool {
+    replacement(task, observed.tasks.iter().map(|(task, _)| &**task)).is_some()
 }
 
 /// A task that runs although its object was deleted, or ended before the agent began: nobody wants it any more.

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use komputer_crds::v1beta1::{
-    KomputerAgent, KomputerSquad, KomputerSquadStatus, KomputerTask, SquadMember, SquadPhase, TaskPhase, Template,
+    KomputerAgent, KomputerSquad, KomputerSquadStatus, KomputerTask, SquadMember, SquadPhase, TaskPhase,
     WorkspaceAccess,
 };
 use kube::{Resource, ResourceExt};
@@ -15,9 +15,8 @@ use serde_json::{Value, json};
 
 use super::{Member, Observed, decide};
 use crate::{
-    agent::{self, AgentPod, Knowledge, Membership, ModelKey, Place, Resolved, seats_of},
-    fold::AgentSummary,
-    keys::{MasterKey, Sensitive},
+    agent::{self, AgentPod, Membership, Place, seats_of},
+    keys::MasterKey,
     plan::{Child, Exactly, Plan, Removal},
     settings::Settings,
 };
@@ -37,27 +36,8 @@ fn agent(name: &str) -> agent::Observed {
         "metadata": { "name": name, "namespace": "team", "uid": format!("{name}-uid") },
     }))
     .unwrap();
-    agent::Observed {
-        agent: Arc::new(agent),
-        template: Some(Resolved { template: Template::default(), key: ModelKey::Copied(Sensitive::new("k")) }),
-        knowledge: Knowledge::Complete(vec![]),
-        managers: vec![],
-        pod: None,
-        squad: Some(Membership { squad: "crew".into(), stays: true, begins: true, pod: None, seat: None }),
-        volume: None,
-        volume_can_grow: None,
-        place: Place::default(),
-        namespace_is_prepared: true,
-        namespace_is_going: false,
-        tasks: vec![],
-        summary: AgentSummary::default(),
-        work: None,
-        funds: crate::budget::Funds::default(),
-        settings: settings(),
-        master: MasterKey::new([7; 64]),
-        written: None,
-        now: Timestamp::UNIX_EPOCH,
-    }
+    let squad = Some(Membership { squad: "crew".into(), stays: true, begins: true, pod: None, seat: None });
+    agent::Observed { squad, ..agent::Observed::of(agent) }
 }
 
 fn change(agent: &mut agent::Observed, change: impl FnOnce(&mut KomputerAgent)) {

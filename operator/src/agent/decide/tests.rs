@@ -6,9 +6,13 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Time};
-use komputer_crds::v1beta1::{
-    AfterTask, AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTaskSpec, KomputerTaskStatus, Lifecycle,
-    NamespacedSecretKeyRef, PodTemplate, Rollout, StatusConditions, Storage, TaskCounts, TaskMode, Template,
+use komputer_crds::{
+    DEFAULT_MODEL,
+    v1beta1::{
+        AfterTask, AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTask, KomputerTaskSpec, KomputerTaskStatus,
+        Lifecycle, NamespacedSecretKeyRef, PodTemplate, Rollout, StatusConditions, Storage, TaskCounts, TaskMode,
+        TaskPhase, Template,
+    },
 };
 use kube::Resource;
 
@@ -16,9 +20,7 @@ use super::*;
 use crate::{
     agent::{AgentPod, AgentVolume, Lesson, Limit, Source, agent_pod::AgentPodStatus},
     budget::Funds,
-    fold::AgentSummary,
-    keys::{MasterKey, Sensitive},
-    settings::Settings,
+    keys::Sensitive,
 };
 
 fn world() -> Observed {
@@ -26,31 +28,7 @@ fn world() -> Observed {
     agent.metadata.namespace = Some("team".into());
     agent.metadata.uid = Some("u1".into());
     agent.metadata.generation = Some(3);
-    Observed {
-        agent: Arc::new(agent),
-        template: Some(Resolved { template: Template::default(), key: ModelKey::Copied(Sensitive::new("k")) }),
-        knowledge: Knowledge::Complete(vec![]),
-        managers: vec![],
-        pod: None,
-        squad: None,
-        volume: None,
-        volume_can_grow: None,
-        place: Place::default(),
-        namespace_is_prepared: true,
-        namespace_is_going: false,
-        tasks: vec![],
-        summary: AgentSummary::default(),
-        work: None,
-        funds: Funds::default(),
-        settings: Arc::new(Settings {
-            namespace: "komputer-system".into(),
-            agent_image: "agent:1".into(),
-            agent_redis_address: "redis:6379".into(),
-        }),
-        master: MasterKey::new([7; 64]),
-        written: None,
-        now: Timestamp::UNIX_EPOCH,
-    }
+    Observed::of(agent)
 }
 
 fn change(observed: &mut Observed, change: impl FnOnce(&mut KomputerAgent)) {

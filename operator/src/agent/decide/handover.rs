@@ -1,0 +1,65 @@
+//! What an agent is told: its tasks, what they may cost, and what it is to know.
+use komputer_crds::{
+    DEFAULT_MODEL,
+    recurrence::duration,
+    v1beta1::{KomputerTask, TaskPhase},
+};
+use komputer_events::task::TaskRequest;
+use kube::ResourceExt;
+
+use super::seated;
+use crate::{
+    agent::{Knowledge, Resolved, observe::Observed, spending},
+    plan::{Call, PodAddress},
+};
+
+/// Tasks are handed over one at a time, oldest first; the running one too, for a pod that has not heard of it.
+pub(super) fn calls(observed: &Observed, resolved: &Resolved, pod: &PodAddress) -> Vec<Call> {
+    let mut calls: Vec<_> =
+        spending::abandoned(observed).map(|uid| Call::CancelTask { pod: pod.clone(), uid }).into_iter().collect();
+    let Some((task, phase)) = spending::next_task(observed) else { return calls };
+    let uid = task.uid().unwrap_or_default();
+    let Some(allowance) = spending::told(observed, &uid) else { return calls };
+    calls.push(Call::Allow { pod: pod.clone(), uid: uid.clone(), allowance });
+    if observed.funds.shortage.is_some() && *phase == TaskPhase::Pending {
+        return calls; // it begins when there is something for it
+    }
+    let request = Box::new(request(observed, resolved, task));
+    if let Knowledge::Complete(sources) = &observed.knowledge {
+        calls.push(Call::Teach { pod: pod.clone(), sources: sources.clone() });
+    }
+    calls.push(Call::PutTask { pod: pod.clone(), uid: uid.clone(), request });
+    if task.spec.cancel == Some(true) || spending::is_replaced(observed, task) {
+        calls.push(Call::CancelTask { pod: pod.clone(), uid });
+    }
+    calls
+}
+
+fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> TaskRequest {
+    let deadline = task.spec.deadline.as_deref().and_then(duration);
+    TaskRequest {
+        name: task.name_any(),
+        instructions: task.spec.instructions.clone(),
+        model: task.spec.model.clone().unwrap_or_else(|| model(observed, Some(resolved))),
+        system_prompt: system_prompt(observed),
+        max_cost_usd: task.spec.max_cost_usd.as_ref().and_then(|cost| cost.parse().ok()),
+        max_turns: task.spec.max_turns.and_then(|turns| u32::try_from(turns).ok()),
+        retries: task.spec.retries.and_then(|retries| u32::try_from(retries).ok()).unwrap_or_default(),
+        deadline_ms: deadline.and_then(|deadline| deadline.as_millis().try_into().ok()),
+    }
+}
+
+/// What the agent's spec says and, in a squad, where the others' workspaces are.
+fn system_prompt(observed: &Observed) -> Option<String> {
+    let given = observed.agent.spec.system_prompt.clone();
+    let company = observed.squad.as_ref().and_then(|membership| seated::company(observed, membership));
+    match (given, company) {
+        (Some(given), Some(company)) => Some(format!("{given}\n\n{company}")),
+        (given, company) => given.or(company),
+    }
+}
+
+pub(super) fn model(observed: &Observed, resolved: Option<&Resolved>) -> String {
+    let template = || resolved?.template.model.as_ref()?.name.clone();
+    observed.agent.spec.model.clone().or_else(template).unwrap_or_else(|| DEFAULT_MODEL.into())
+}
