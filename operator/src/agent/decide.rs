@@ -1,4 +1,5 @@
 //! What to do about an agent. Pure: everything it knows stands in [`Observed`].
+mod ending;
 mod handover;
 mod seated;
 #[cfg(test)]
@@ -15,14 +16,16 @@ use komputer_events::task::PORT;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
-use self::handover::{calls, model};
+use self::{
+    ending::{leaving, over, recovered},
+    handover::{calls, model},
+};
 use super::{
     AgentPod, build, instructions,
     knowledge::Knowledge,
     observe::Observed,
     places::Place,
-    pod_failure,
-    pod_state::{self, PodState, Trouble, TroubleKind},
+    pod_state::{self, PodState},
     rest::{self, Rest},
     rollout::{self, Outdated},
     spending,
@@ -83,8 +86,6 @@ pub(crate) fn attendance(observed: &Observed) -> Attendance<'_> {
 
 /// What is said while the last pod keeps the next from being made.
 const LAST_POD: &str = "The last pod is going; a new one follows";
-/// What is said of a pod that stays although it was deleted.
-const STUCK_POD: &str = "It was deleted, and its node does not say that it has ended";
 
 /// How long the cache may take to show a pod. A watch that begins anew never shows one that has come and gone meanwhile.
 const UNSEEN: Duration = Duration::from_secs(30);
@@ -314,43 +315,6 @@ fn grow(observed: &Observed, resolved: &Resolved, work: &mut Work) {
 fn address(observed: &Observed, pod: &AgentPod, ip: String, port: u16) -> PodAddress {
     let token = observed.master.derive(Audience::AgentHttp, observed.uid());
     PodAddress { uid: pod.uid().unwrap_or_default(), ip, port, token }
-}
-
-/// A pod that was deleted makes room, unless its node does not answer any more.
-fn leaving(observed: &Observed, until: Option<Timestamp>, work: &mut Work) -> Situation {
-    match until {
-        Some(until) if until <= observed.now => {
-            Situation::Fails(Trouble { kind: TroubleKind::PodStuck, message: STUCK_POD.into() })
-        }
-        until => {
-            until.into_iter().for_each(|until| work.again_at(until));
-            Situation::Starting(LAST_POD.into())
-        }
-    }
-}
-
-/// A pod that ended for good makes room for another, the later the more of them did.
-fn over(observed: &Observed, pod: &AgentPod, why: &str, work: &mut Work) -> Situation {
-    let failure = pod_failure::after(work.pod_failure.as_ref(), pod, why, observed.now);
-    let due = pod_failure::due(&failure);
-    let message = if due <= observed.now {
-        remove_pod(observed, work);
-        format!("{why}; a new one follows")
-    } else {
-        work.again_at(due);
-        format!("{why}; as the {} pods in a row before it; a new one follows at {due}", failure.count - 1)
-    };
-    work.pod_failure = Some(failure);
-    Situation::Fails(Trouble { kind: TroubleKind::PodFailed, message })
-}
-
-/// What pods before it ended of is forgotten once a pod has been ready for a while.
-fn recovered(observed: &Observed, pod: &AgentPod, work: &mut Work) {
-    match pod_failure::forgotten_at(pod).filter(|_| work.pod_failure.is_some()) {
-        Some(time) if time > observed.now => work.again_at(time),
-        Some(_) => work.pod_failure = None,
-        None => {}
-    }
 }
 
 /// What agents of the namespace share. A policy that is taken away comes back: agents are hostile.

@@ -1,0 +1,51 @@
+//! Pods that go, or have ended before their time.
+use jiff::Timestamp;
+
+use super::{LAST_POD, Work, remove_pod};
+use crate::agent::{
+    AgentPod,
+    observe::Observed,
+    pod_failure,
+    pod_state::{Trouble, TroubleKind},
+    status::Situation,
+};
+
+/// What is said of a pod that stays although it was deleted.
+const STUCK_POD: &str = "It was deleted, and its node does not say that it has ended";
+
+/// A pod that was deleted makes room, unless its node does not answer any more.
+pub(super) fn leaving(observed: &Observed, until: Option<Timestamp>, work: &mut Work) -> Situation {
+    match until {
+        Some(until) if until <= observed.now => {
+            Situation::Fails(Trouble { kind: TroubleKind::PodStuck, message: STUCK_POD.into() })
+        }
+        until => {
+            until.into_iter().for_each(|until| work.again_at(until));
+            Situation::Starting(LAST_POD.into())
+        }
+    }
+}
+
+/// A pod that ended for good makes room for another, the later the more of them did.
+pub(super) fn over(observed: &Observed, pod: &AgentPod, why: &str, work: &mut Work) -> Situation {
+    let failure = pod_failure::after(work.pod_failure.as_ref(), pod, why, observed.now);
+    let due = pod_failure::due(&failure);
+    let message = if due <= observed.now {
+        remove_pod(observed, work);
+        format!("{why}; a new one follows")
+    } else {
+        work.again_at(due);
+        format!("{why}; as the {} pods in a row before it; a new one follows at {due}", failure.count - 1)
+    };
+    work.pod_failure = Some(failure);
+    Situation::Fails(Trouble { kind: TroubleKind::PodFailed, message })
+}
+
+/// What pods before it ended of is forgotten once a pod has been ready for a while.
+pub(super) fn recovered(observed: &Observed, pod: &AgentPod, work: &mut Work) {
+    match pod_failure::forgotten_at(pod).filter(|_| work.pod_failure.is_some()) {
+        Some(time) if time > observed.now => work.again_at(time),
+        Some(_) => work.pod_failure = None,
+        None => {}
+    }
+}
