@@ -80,12 +80,20 @@ async fn the_agents_are_taken_by_the_system_they_are_for() {
         object
     });
     let refused: Vec<_> = refused.collect();
-    let words = || async { Ok(apply(&cluster, refused.clone()).err().map(|error| error.to_string())) };
+    // Written in earnest before the policies are in force, it would be from before them and stay.
+    let words = || async { Ok(dry_run(&cluster, refused.clone()).err().map(|error| error.to_string())) };
     let words = eventually("the policies to be in force", words).await.unwrap();
     assert!(words.contains("(claude-sonnet-*, claude-haiku-*); choose one of them"), "{words}");
 }
 
 fn apply(cluster: &LightCluster, objects: Vec<Value>) -> anyhow::Result<()> {
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
-    cluster.kubectl(&["apply", "--server-side", "-f", "-"], &list).map(drop)
+    cluster.kubectl(&["apply", "--server-side", "-f", "-"], &list(objects)).map(drop)
+}
+
+fn dry_run(cluster: &LightCluster, objects: Vec<Value>) -> anyhow::Result<()> {
+    cluster.kubectl(&["apply", "--server-side", "--dry-run=server", "-f", "-"], &list(objects)).map(drop)
+}
+
+fn list(objects: Vec<Value>) -> String {
+    json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string()
 }
