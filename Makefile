@@ -55,6 +55,10 @@ check: ## Format, lints, dependencies, scripts, generated files.
 test-unit: ## Tests that need no cluster.
 	@scripts/test unit
 
+.PHONY: simulate
+simulate: ## Drives all controllers through a million random steps in one simulated world, optimized.
+	@WORLDS=$${WORLDS:-500} STEPS=$${STEPS:-2000} cargo test --release --workspace --locked --lib simulation::whatever -- --nocapture
+
 .PHONY: test-api
 test-api: ## Tests against etcd and kube-apiserver alone.
 	@scripts/test api

@@ -5,8 +5,10 @@ use std::{
     time::Duration,
 };
 
+use futures::{FutureExt, future::BoxFuture};
 use komputer_events::task::Allowance;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, StatusCode, header::CONTENT_TYPE};
+use serde::Serialize;
 
 use crate::{
     agent::Source,
@@ -24,7 +26,7 @@ pub enum AgentCallError {
         ip: String,
         /// Why.
         #[source]
-        source: reqwest::Error,
+        source: WireError,
     },
     /// What the agent is to know could not be read.
     #[error("what the agent is to know could not be read: {0}")]
@@ -43,10 +45,44 @@ pub enum AgentCallError {
     },
 }
 
+/// What keeps a request from being answered.
+pub type WireError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request to an agent's server.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) pod: PodAddress,
+    pub(crate) method: Method,
+    /// Below `/v1/`.
+    pub(crate) path: String,
+    /// JSON, where there is any.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Carries requests to agents' servers, and their answers back.
+pub(crate) trait Wire: Send + Sync {
+    fn ask(&self, asked: Asked) -> BoxFuture<'_, Result<(StatusCode, String), WireError>>;
+}
+
+impl Wire for Client {
+    fn ask(&self, Asked { pod, method, path, body }: Asked) -> BoxFuture<'_, Result<(StatusCode, String), WireError>> {
+        async move {
+            let url = format!("http://{}:{}/v1/{path}", pod.ip, pod.port);
+            let request = self.request(method, url).bearer_auth(pod.token.reveal());
+            let request = request.header(CONTENT_TYPE, "application/json").body(body);
+            let answer = request.send().await?;
+            let status = answer.status();
+            let body = if status.is_success() { String::new() } else { answer.text().await.unwrap_or_default() };
+            Ok((status, body))
+        }
+        .boxed()
+    }
+}
+
 /// Speaks to agents. Cheap to clone.
 #[derive(Clone)]
 pub struct AgentClient {
-    http: Client,
+    wire: Arc<dyn Wire>,
     lessons: Lessons,
     /// (pod uid, what was said): a pod that has heard something is not told again.
     heard: Arc<Mutex<HashSet<(String, String)>>>,
@@ -73,7 +109,12 @@ impl AgentClient {
             .no_proxy()
             .tls_certs_only([]) // agents speak plain HTTP, and the operator's image holds no certificates
             .build()?;
-        Ok(Self { http, lessons, heard: Arc::default(), taught: Arc::default(), allowed: Arc::default() })
+        Ok(Self::over(Arc::new(http), lessons))
+    }
+
+    /// Over a wire.
+    pub(crate) fn over(wire: Arc<dyn Wire>, lessons: Lessons) -> Self {
+        Self { wire, lessons, heard: Arc::default(), taught: Arc::default(), allowed: Arc::default() }
     }
 
     /// Says `call`, unless this pod has heard it.
@@ -93,12 +134,11 @@ impl AgentClient {
             return Ok(());
         }
         // Made only now: a task may be long, and a working agent's is decided upon again and again.
-        let url = format!("http://{}:{}/v1/tasks/{uid}", pod.ip, pod.port);
-        let request = match call {
-            Call::PutTask { request, .. } => self.http.put(url).json(request),
-            _ => self.http.post(format!("{url}/cancel")),
+        let sent = match call {
+            Call::PutTask { request, .. } => self.put(pod, what, format!("tasks/{uid}"), request).await,
+            _ => self.send(pod, what, Method::POST, format!("tasks/{uid}/cancel"), Vec::new()).await,
         };
-        match self.send(pod, what, request).await {
+        match sent {
             // What the agent does not know, it does not do.
             Err(AgentCallError::Refused { status: StatusCode::NOT_FOUND, .. }) if is_cancellation => {}
             result => result?,
@@ -119,8 +159,7 @@ impl AgentClient {
             return Ok(());
         }
         let knowledge = self.lessons.read(sources).await.map_err(|error| AgentCallError::Unread(Box::new(error)))?;
-        let request = self.http.put(format!("http://{}:{}/v1/knowledge", pod.ip, pod.port)).json(&knowledge);
-        self.send(pod, "what it is to know", request).await?;
+        self.put(pod, "what it is to know", "knowledge".into(), &knowledge).await?;
         let mut taught = taught();
         if taught.len() >= HEARD {
             taught.clear();
@@ -137,8 +176,7 @@ impl AgentClient {
         if allowed().get(&agent) == Some(&said) {
             return Ok(());
         }
-        let url = format!("http://{}:{}/v1/tasks/{uid}/allowance", pod.ip, pod.port);
-        self.send(pod, "the allowance", self.http.put(url).json(allowance)).await?;
+        self.put(pod, "the allowance", format!("tasks/{uid}/allowance"), allowance).await?;
         let mut allowed = allowed();
         if allowed.len() >= HEARD {
             allowed.clear();
@@ -147,19 +185,34 @@ impl AgentClient {
         Ok(())
     }
 
+    async fn put(
+        &self,
+        pod: &PodAddress,
+        what: &'static str,
+        path: String,
+        content: &impl Serialize,
+    ) -> Result<(), AgentCallError> {
+        let unreachable =
+            |source: serde_json::Error| AgentCallError::Unreachable { ip: pod.ip.clone(), source: source.into() };
+        let body = serde_json::to_vec(content).map_err(unreachable)?;
+        self.send(pod, what, Method::PUT, path, body).await
+    }
+
     async fn send(
         &self,
         pod: &PodAddress,
         what: &'static str,
-        request: reqwest::RequestBuilder,
+        method: Method,
+        path: String,
+        body: Vec<u8>,
     ) -> Result<(), AgentCallError> {
         let unreachable = |source| AgentCallError::Unreachable { ip: pod.ip.clone(), source };
-        let answer = request.bearer_auth(pod.token.reveal()).send().await.map_err(unreachable)?;
-        let status = answer.status();
+        let (status, body) =
+            self.wire.ask(Asked { pod: pod.clone(), method, path, body }).await.map_err(unreachable)?;
         if status.is_success() {
             return Ok(());
         }
-        let body = answer.text().await.unwrap_or_default().chars().take(200).collect();
+        let body = body.chars().take(200).collect();
         Err(AgentCallError::Refused { ip: pod.ip.clone(), what, status, body })
     }
 }

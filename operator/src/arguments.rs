@@ -6,7 +6,7 @@ use komputer_events::bus::Address;
 /// Runs komputer's controllers. One replica leads; others wait.
 #[derive(Debug, Parser)]
 #[command(version)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// The namespace the operator runs in; its Secrets and its lease are there.
     #[arg(long, env = "POD_NAMESPACE", default_value = "komputer-system")]
     pub(crate) namespace: String,

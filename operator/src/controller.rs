@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::{
     carry_out::{CarryOutError, Hands, Version},
+    clock,
     plan::{Plan, Report, Severity},
     watch::Watched,
 };
@@ -51,7 +52,8 @@ const CATCH_UP: Duration = Duration::from_secs(5);
 /// Reconciles at the same time; more only queue in the apiserver.
 const CONCURRENCY: u16 = 32;
 
-struct Context<C: Controller> {
+/// A controller, and what it remembers.
+pub(crate) struct Context<C: Controller> {
     controller: C,
     hands: Hands,
     memory: Mutex<HashMap<ObjectRef<C::Object>, Memory>>,
@@ -72,10 +74,11 @@ pub async fn run<C: Controller>(
     store: Store<C::Object>,
     queue: impl Stream<Item = ObjectRef<C::Object>> + Send + 'static,
 ) {
-    let context = Arc::new(Context { controller, hands, memory: Mutex::default() });
+    let context = Arc::new(Context::new(controller, hands));
     let queue = queue.map(Ok::<_, std::convert::Infallible>);
     let config = Config::default().concurrency(CONCURRENCY).debounce(C::DEBOUNCE);
     let reconcile = |object, context| Box::pin(reconcile(object, context));
+    let back_off = |object, error: &_, context| Action::requeue(back_off(object, error, context));
     let results = applier(reconcile, back_off, context.clone(), store, queue, config);
     results
         .for_each(|result| {
@@ -90,15 +93,19 @@ async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C
     let result = look(object, &context).await;
     let kind = C::Object::kind(&()).into_owned();
     context.hands.metrics.reconciled(kind, result.as_ref().map(drop), begun.elapsed());
-    result
+    result.map(Action::requeue)
 }
 
-async fn look<C: Controller>(object: Arc<C::Object>, context: &Context<C>) -> Result<Action, CarryOutError> {
+/// Looks at one object, and has done what is to be; answers when to look again although nothing changes.
+pub(crate) async fn look<C: Controller>(
+    object: Arc<C::Object>,
+    context: &Context<C>,
+) -> Result<Duration, CarryOutError> {
     let reference = ObjectRef::from_obj(&*object);
-    let now = Timestamp::now();
+    let now = clock::now();
     let memory = context.recall(&reference);
     if memory.version.is_some_and(|own| Version::of(object.meta()).is_some_and(|seen| seen < own)) {
-        return Ok(Action::requeue(CATCH_UP)); // the cache lacks our own last write, which wakes us when it comes
+        return Ok(CATCH_UP); // the cache lacks our own last write, which wakes us when it comes
     }
     let observed = context.controller.observe(object.clone(), now, memory.written);
     let plan = C::decide(&observed);
@@ -111,14 +118,18 @@ async fn look<C: Controller>(object: Arc<C::Object>, context: &Context<C>) -> Re
         context.hands.apply_child(&object.namespace().unwrap_or_default(), child).await?;
     }
     context.remember(reference, |memory| memory.failures = 0);
-    Ok(Action::requeue(plan.again.map_or(HEARTBEAT, |again| again.min(HEARTBEAT))))
+    Ok(plan.again.map_or(HEARTBEAT, |again| again.min(HEARTBEAT)))
 }
 
 /// One second, doubling to five minutes, for each object by itself.
-fn back_off<C: Controller>(object: Arc<C::Object>, error: &CarryOutError, context: Arc<Context<C>>) -> Action {
+pub(crate) fn back_off<C: Controller>(
+    object: Arc<C::Object>,
+    error: &CarryOutError,
+    context: Arc<Context<C>>,
+) -> Duration {
     if matches!(error, CarryOutError::Outdated) {
         tracing::debug!(kind = %C::Object::kind(&()), namespace = object.namespace(), name = object.name_any(), "{error}");
-        return Action::requeue(CATCH_UP); // what changed it wakes us by itself before
+        return CATCH_UP; // what changed it wakes us by itself before
     }
     let mut failures = 0;
     context.remember(ObjectRef::from_obj(&*object), |memory| {
@@ -135,10 +146,14 @@ fn back_off<C: Controller>(object: Arc<C::Object>, error: &CarryOutError, contex
         kind = %C::Object::kind(&()), namespace = object.namespace(), name = object.name_any(),
         reason = error.reason(), error = error as &dyn std::error::Error, ?delay, "could not carry out a plan",
     );
-    Action::requeue(delay)
+    delay
 }
 
 impl<C: Controller> Context<C> {
+    pub(crate) fn new(controller: C, hands: Hands) -> Self {
+        Self { controller, hands, memory: Mutex::default() }
+    }
+
     fn recall(&self, reference: &ObjectRef<C::Object>) -> Memory {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(reference).copied().unwrap_or_default()
     }
@@ -151,9 +166,13 @@ impl<C: Controller> Context<C> {
                 Some(namespace) => reference.within(namespace),
                 None => reference,
             };
-            self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(&reference);
-            self.controller.forget(&reference);
+            self.forget(&reference);
         }
+    }
+
+    pub(crate) fn forget(&self, gone: &ObjectRef<C::Object>) {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).remove(gone);
+        self.controller.forget(gone);
     }
 
     fn remember(&self, reference: ObjectRef<C::Object>, change: impl FnOnce(&mut Memory)) {

@@ -5,6 +5,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use crate::{
+    budget::{BudgetController, Ledger},
+    carry_out::Hands,
+    controller::{self, Controller, Queue},
+    declared::{Attachment, Attachments, Declared, DeclaredController, World, attachments_of},
+    prune::prune,
+    schedule::{ScheduleController, is_agent_of},
+    squad::{Registry, SquadController, Squads},
+    watch::{Change, Watched, guarded_cache},
+};
 use futures::{
     StreamExt,
     channel::mpsc,
@@ -19,16 +29,6 @@ use komputer_crds::{
     },
 };
 use komputer_events::AgentId;
-use komputer_operator::{
-    budget::{BudgetController, Ledger},
-    carry_out::Hands,
-    controller::{self, Controller, Queue},
-    declared::{Attachment, Attachments, Declared, DeclaredController, World, attachments_of},
-    prune::prune,
-    schedule::{ScheduleController, is_agent_of},
-    squad::{Registry, SquadController, Squads},
-    watch::{Change, Watched, guarded_cache},
-};
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::DeserializeGuard,
@@ -73,7 +73,7 @@ impl<K: Watched> Wakes<K> {
     }
 
     /// From now on somebody looks: at everything that there is first.
-    fn open(&self, store: Store<K>) -> mpsc::UnboundedReceiver<ObjectRef<K>> {
+    pub(crate) fn open(&self, store: Store<K>) -> mpsc::UnboundedReceiver<ObjectRef<K>> {
         let (queue, opened) = mpsc::unbounded();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Opened { queue, store });
         self.wake_all();
@@ -83,8 +83,8 @@ impl<K: Watched> Wakes<K> {
 
 /// The objects of a kind, and which of them to look at.
 #[derive(Clone)]
-struct Kept<K: Watched> {
-    store: Store<K>,
+pub(crate) struct Kept<K: Watched> {
+    pub(crate) store: Store<K>,
     wakes: Wakes<K>,
 }
 
@@ -126,8 +126,13 @@ impl<K: Watched> Kept<K> {
 }
 
 impl<K: Watched> Kept<K> {
+    /// From now on somebody looks.
+    pub(crate) fn open(&self) -> mpsc::UnboundedReceiver<ObjectRef<K>> {
+        self.wakes.open(self.store.clone())
+    }
+
     fn run_by(self, controller: impl Controller<Object = K>, hands: &Hands) -> BoxFuture<'static, ()> {
-        let queue = self.wakes.open(self.store.clone());
+        let queue = self.open();
         Box::pin(controller::run(controller, hands.clone(), self.store, queue))
     }
 }
@@ -149,10 +154,10 @@ pub(crate) struct Declarations {
     connectors: Kept<KomputerConnector>,
     memories: Kept<KomputerMemory>,
     skills: Kept<KomputerSkill>,
-    offices: Kept<KomputerOffice>,
-    budgets: Kept<KomputerBudget>,
-    schedules: Kept<KomputerSchedule>,
-    squads: Kept<KomputerSquad>,
+    pub(crate) offices: Kept<KomputerOffice>,
+    pub(crate) budgets: Kept<KomputerBudget>,
+    pub(crate) schedules: Kept<KomputerSchedule>,
+    pub(crate) squads: Kept<KomputerSquad>,
 }
 
 impl Declarations {

@@ -5,12 +5,12 @@ use std::{
 };
 
 use backon::BackoffBuilder;
-use futures::{StreamExt, stream};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use jiff::Timestamp;
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 use komputer_events::{
     AgentId, Cursor, Event,
-    bus::{BusError, Ring, Streams, retry_policy},
+    bus::{BusError, Page, Ring, Streams, retry_policy},
 };
 use kube::{
     Resource, ResourceExt,
@@ -20,15 +20,28 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::{
     budget::{Ledger, Meter},
+    clock,
     controller::Queue,
     fold::{AgentSummary, Fold, TaskSummary},
     metrics::Metrics,
     task::TaskIndex,
 };
 
+/// Where events are read.
+pub trait Source: Send + Sync {
+    /// Some events of the agent object of that uid after `cursor`, oldest first.
+    fn after<'a>(&'a self, agent: &'a AgentId, uid: &'a str, cursor: Cursor) -> BoxFuture<'a, Result<Page, BusError>>;
+}
+
+impl Source for Streams {
+    fn after<'a>(&'a self, agent: &'a AgentId, uid: &'a str, cursor: Cursor) -> BoxFuture<'a, Result<Page, BusError>> {
+        Streams::after(self, agent, Some(uid), cursor, PAGE).boxed()
+    }
+}
+
 /// Folds events of all agents into summaries that controllers read.
 pub struct Inbox {
-    streams: Streams,
+    source: Box<dyn Source>,
     agents: Store<KomputerAgent>,
     tasks: Store<KomputerTask>,
     index: Arc<TaskIndex>,
@@ -63,7 +76,7 @@ const CLOCK_SKEW_MS: u64 = 3_600_000;
 impl Inbox {
     /// An inbox over the given caches.
     pub fn new(
-        streams: Streams,
+        source: impl Source + 'static,
         agents: Store<KomputerAgent>,
         tasks: Store<KomputerTask>,
         index: Arc<TaskIndex>,
@@ -71,7 +84,8 @@ impl Inbox {
         metrics: Metrics,
     ) -> Self {
         let (folded, asked, was_asked) = (Mutex::default(), Mutex::default(), Notify::new());
-        Self { streams, agents, tasks, index, ledger, metrics, folded, asked, was_asked }
+        let source = Box::new(source);
+        Self { source, agents, tasks, index, ledger, metrics, folded, asked, was_asked }
     }
 
     /// Whether all that the agent said before `time` is known; where it is not, its stream is read.
@@ -113,9 +127,7 @@ impl Inbox {
                     Some(Ring::Anybody) => self.agents.state().iter().filter_map(|agent| id(agent)).collect(),
                     None => return,
                 },
-                () = self.was_asked.notified() => {
-                    std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
-                }
+                () = self.was_asked.notified() => self.take_asked(),
                 () = tokio::time::sleep(delays.next().unwrap_or_default()), if !missed.is_empty() => BTreeSet::new(),
             };
             rang.append(&mut missed);
@@ -139,7 +151,13 @@ impl Inbox {
         }
     }
 
-    async fn read_on(&self, agent: &AgentId) -> Result<(), BusError> {
+    /// Agents whose streams are to be read although no bell rang.
+    pub(crate) fn take_asked(&self) -> BTreeSet<AgentId> {
+        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the agent's stream to its end.
+    pub(crate) async fn read_on(&self, agent: &AgentId) -> Result<(), BusError> {
         let reference = ObjectRef::new(agent.name()).within(agent.namespace());
         let Some(object) = self.agents.get(&reference) else {
             self.forget(agent);
@@ -148,13 +166,13 @@ impl Inbox {
         let uid = object.uid().unwrap_or_default();
         let known = self.folded.lock().unwrap_or_else(PoisonError::into_inner).get(agent).cloned();
         let mut folded = known.filter(|folded| folded.uid == uid).unwrap_or_else(|| self.load(agent, &uid, &object));
-        let (meters, read) = (self.ledger.meters(&object), Timestamp::now());
+        let (meters, read) = (self.ledger.meters(&object), clock::now());
         loop {
-            let page = self.streams.after(agent, Some(&uid), folded.cursor, PAGE).await?;
+            let page = self.source.after(agent, &uid, folded.cursor).await?;
             for entry in &page.entries {
                 match Event::from_json(entry.json.as_bytes()) {
                     Ok(event) => {
-                        self.metrics.folded(&event, Timestamp::now());
+                        self.metrics.folded(&event, clock::now());
                         self.fold(&mut folded, agent, &event, &meters);
                     }
                     Err(error) => tracing::warn!(%agent, id = %entry.id, %error, "skipped an entry of the stream"),
@@ -193,7 +211,8 @@ impl Inbox {
         }
     }
 
-    fn announce(&self, agent: &AgentId, agents: &Queue<KomputerAgent>, tasks: &Queue<KomputerTask>) {
+    /// Has an agent and its tasks looked at.
+    pub(crate) fn announce(&self, agent: &AgentId, agents: &Queue<KomputerAgent>, tasks: &Queue<KomputerTask>) {
         let _ = agents.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));
         let mut settled = Vec::new();
         for task in self.tasks_of(agent) {

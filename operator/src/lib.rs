@@ -5,11 +5,14 @@
 pub mod access;
 pub mod agent;
 pub mod agent_client;
+mod arguments;
 pub mod bootstrap;
 pub mod budget;
 pub mod carry_out;
+mod clock;
 pub mod conditions;
 pub mod controller;
+mod declarations;
 pub mod declared;
 pub mod fold;
 pub mod inbox;
@@ -25,7 +28,14 @@ pub mod recorder;
 mod relation;
 pub mod schedule;
 pub mod settings;
+#[cfg(test)]
+mod simulation;
 pub mod squad;
 pub mod status;
 pub mod task;
 pub mod watch;
+mod watches;
+mod wiring;
+
+pub use arguments::Arguments;
+pub use wiring::run;

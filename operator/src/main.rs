@@ -1,9 +1,4 @@
-//! The operator's process: arguments, telemetry, wiring.
-mod arguments;
-mod declarations;
-mod watches;
-mod wiring;
-
+//! The operator's process: arguments and telemetry.
 use clap::Parser;
 
 #[global_allocator]
@@ -13,5 +8,5 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> anyhow::Result<()> {
     komputer_telemetry::init("komputer-operator");
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
-    wiring::run(arguments::Arguments::parse()).await
+    komputer_operator::run(komputer_operator::Arguments::parse()).await
 }

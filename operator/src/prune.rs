@@ -15,12 +15,12 @@ use crate::{
 const DEPRECATED: &str = "deprecated";
 
 /// Of an object's metadata decisions read names, owners and times, and of annotations only those that are for komputer;
-/// the rest is most of it.
+/// the rest is most of it. Of agents labels too: budgets select by them.
 pub fn prune<K: Resource<DynamicType = ()>>(object: &mut K) {
     let kind = Kind::ALL.into_iter().find(|kind| kind.name() == K::kind(&()));
     let metadata = object.meta_mut();
     metadata.managed_fields = None;
-    metadata.labels = None;
+    metadata.labels = metadata.labels.take().filter(|_| kind == Some(Kind::Agent));
     metadata.annotations = metadata.annotations.take().and_then(|annotations| of_interest(kind, annotations));
 }
 
@@ -41,7 +41,7 @@ pub fn deprecated<K: Resource>(object: &K) -> Option<Remark> {
 
 #[cfg(test)]
 mod tests {
-    use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec};
+    use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec, KomputerTask, KomputerTaskSpec};
 
     use super::*;
 
@@ -53,7 +53,12 @@ mod tests {
         agent.annotations_mut().insert(TRIGGER.into(), "1".into());
         prune(&mut agent);
         assert_eq!(agent.annotations_mut().remove(TRIGGER), Some("1".into()));
-        assert_eq!((agent.labels().len(), agent.annotations().len(), deprecated(&agent)), (0, 0, None));
+        assert_eq!((agent.annotations().len(), deprecated(&agent)), (0, None));
+        assert_eq!(agent.labels()["a"], "b", "budgets select agents by their labels");
+        let mut task = KomputerTask::new("t", KomputerTaskSpec::default());
+        task.metadata.labels = agent.metadata.labels.clone();
+        prune(&mut task);
+        assert_eq!(task.metadata.labels, None);
 
         let prompt = "v1alpha1.komputer.komputer.ai/spec.internalSystemPrompt";
         agent.metadata.annotations = Some([(prompt.into(), r#"{"is":"long"}"#.into())].into());

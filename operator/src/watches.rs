@@ -1,6 +1,15 @@
 //! Which cache wakes which controller.
 use std::sync::Arc;
 
+use crate::{
+    access::Notice,
+    agent::{AgentPod, AgentVolume, Caches, Doubts, Places},
+    budget::Ledger,
+    controller::Queue,
+    prune::prune,
+    task::{TaskIndex, agent_of},
+    watch::{Change, cache, guarded_cache},
+};
 use futures::{StreamExt, channel::mpsc as queue};
 use k8s_openapi::api::{
     core::v1::{Namespace, Secret, ServiceAccount},
@@ -11,15 +20,6 @@ use komputer_crds::v1beta1::{
     KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerTask, TaskMode,
 };
 use komputer_events::AgentId;
-use komputer_operator::{
-    access::Notice,
-    agent::{AgentPod, AgentVolume, Caches, Doubts, Places},
-    budget::Ledger,
-    controller::Queue,
-    prune::prune,
-    task::{TaskIndex, agent_of},
-    watch::{Change, cache, guarded_cache},
-};
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::{DeserializeGuard, PartialObjectMeta},
@@ -61,7 +61,7 @@ impl Watches {
         let (ledger, budgets_to_look_at) = Ledger::new(agent_queue.clone(), task_queue.clone(), index.clone());
         let ledger = Arc::new(ledger);
         let declarations = Declarations::start(client, &agent_queue, (&ledger, budgets_to_look_at));
-        let agents = watch_agents(client, &agent_queue, &notices, &declarations, &ledger);
+        let agents = watch_agents(client, (&agent_queue, &task_queue), &notices, &declarations, (&ledger, &index));
         let caches = watch_everything_else(
             client,
             arguments,
@@ -103,6 +103,7 @@ impl Watches {
         let mut turn = std::pin::pin!(turn);
         loop {
             tokio::select! {
+                biased; // equal beginnings go on equally
                 () = &mut turn => break,
                 _ = self.agents_to_look_at.next() => {}
                 _ = self.tasks_to_look_at.next() => {}
@@ -120,14 +121,20 @@ impl Watches {
 
 fn watch_agents(
     client: &Client,
-    queue: &Queue<KomputerAgent>,
+    (queue, tasks): (&Queue<KomputerAgent>, &Queue<KomputerTask>),
     notices: &mpsc::UnboundedSender<Notice>,
     declarations: &Declarations,
-    ledger: &Arc<Ledger>,
+    (ledger, index): (&Arc<Ledger>, &Arc<TaskIndex>),
 ) -> Store<KomputerAgent> {
     let (queue, notices, declarations, ledger) = (queue.clone(), notices.clone(), declarations.clone(), ledger.clone());
+    let (tasks, index) = (tasks.clone(), index.clone());
     guarded_cache(Api::all(client.clone()), watcher::Config::default(), prune, move |agent: &KomputerAgent, change| {
         if let Ok(id) = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any()) {
+            if comes_or_goes(agent, change) {
+                for task in index.of(&id) {
+                    let _ = tasks.unbounded_send(ObjectRef::new(&task).within(id.namespace()));
+                }
+            }
             let _ = notices.send(match change {
                 Change::Applied => Notice::Agent(id, agent.uid().unwrap_or_default()),
                 Change::Deleted => Notice::Gone(id),
@@ -140,6 +147,11 @@ fn watch_agents(
             let _ = queue.unbounded_send(ObjectRef::new(&above).within(&namespace));
         }
     })
+}
+
+/// Whether the agent is there only now or no more, which its tasks tell of: who has no status has not been looked at yet.
+fn comes_or_goes(agent: &KomputerAgent, change: Change) -> bool {
+    change == Change::Deleted || agent.status.is_none()
 }
 
 fn watch_everything_else(
@@ -297,5 +309,19 @@ fn wake_owner<K: Resource<DynamicType = ()>>(queue: &Queue<KomputerAgent>) -> im
     move |child, _| {
         let agent = ObjectRef::new(&child.name_any());
         let _ = queue.unbounded_send(agent.within(&child.namespace().unwrap_or_default()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use komputer_crds::v1beta1::{KomputerAgentSpec, KomputerAgentStatus};
+
+    #[test]
+    fn tasks_are_told_that_their_agent_comes_or_goes() {
+        let mut agent = KomputerAgent::new("ada", KomputerAgentSpec::default());
+        assert!(comes_or_goes(&agent, Change::Applied), "tasks may wait for it");
+        agent.status = Some(KomputerAgentStatus::default());
+        assert!(!comes_or_goes(&agent, Change::Applied) && comes_or_goes(&agent, Change::Deleted));
     }
 }

@@ -1,9 +1,7 @@
 //! Who runs, and who ends when.
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use komputer_events::bus::{Bells, Ring, Streams};
-use komputer_operator::{
+use crate::{
     access::{Access, Notice},
     agent::AgentController,
     agent_client::AgentClient,
@@ -23,6 +21,8 @@ use komputer_operator::{
     squad::SquadController,
     task::TaskController,
 };
+use anyhow::{Context, bail};
+use komputer_events::bus::{Bells, Ring, Streams};
 use komputer_telemetry::{Health, Registry};
 use kube::{Client, Config};
 use tokio::{
@@ -33,7 +33,10 @@ use tokio::{
 use crate::{arguments::Arguments, watches::Watches};
 
 /// Runs until a signal, or until the lease is lost: a process that has led never waits to lead again, it is restarted.
-pub(crate) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+///
+/// # Errors
+/// It could not begin, or leads no more.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let client = Client::try_default().await.context("could not set up a client for the apiserver")?;
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(stop_on_signal(stop));

@@ -31,6 +31,7 @@ use super::{
 };
 use crate::{
     budget::{Claim, Funds, Ledger, Work},
+    clock,
     controller::Controller,
     declared::Attachments,
     fold::AgentSummary,
@@ -38,7 +39,7 @@ use crate::{
     keys::MasterKey,
     plan::Plan,
     settings::Settings,
-    squad::Squads,
+    squad::{Squads, shared_pod_name},
     task::{TaskIndex, order},
 };
 
@@ -216,6 +217,9 @@ impl Controller for AgentController {
         let mut observed = self.look(agent, now, written);
         self.ask_for_funds(&mut observed);
         let Some(id) = observed.id().filter(|_| !observed.has_pod()) else { return observed };
+        if let Some(membership) = &observed.squad {
+            self.places.may_be_in(&id, shared_pod_name(&membership.squad));
+        }
         match request(&observed) {
             Some(request) => observed.place = self.places.ask(&id, request),
             None => self.places.leave(&id),
@@ -252,7 +256,7 @@ fn request(observed: &Observed) -> Option<Request> {
 impl AgentController {
     /// Gives places from now on, first to those of `agents` whose turn it is.
     pub fn open_places(&self, agents: &Store<KomputerAgent>) {
-        let now = Timestamp::now();
+        let now = clock::now();
         let requests = agents.state().into_iter().filter_map(|agent| {
             let observed = self.look(agent, now, None);
             let id = observed.id().filter(|_| !observed.has_pod())?;

@@ -8,6 +8,7 @@ mod simulation;
 mod tests;
 
 use std::{
+    collections::{BTreeSet, HashMap},
     num::NonZeroU32,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -29,6 +30,8 @@ use komputer_crds::v1beta1::KomputerAgent;
 /// is stored, because pods say the same.
 pub struct Places {
     line: Mutex<Line>,
+    /// Pods of squads that agents are in, or may be.
+    shared: Mutex<HashMap<AgentId, BTreeSet<String>>>,
     agents: Queue<KomputerAgent>,
     doubts: mpsc::UnboundedSender<Doubt>,
 }
@@ -38,7 +41,8 @@ impl Places {
     /// given; `agents` takes those that are to be looked at because a place is theirs, or they come nearer to one.
     pub fn new(limit: Option<NonZeroU32>, agents: Queue<KomputerAgent>) -> (Self, Doubts) {
         let (doubts, doubted) = mpsc::unbounded_channel();
-        (Self { line: Mutex::new(Line::new(limit)), agents, doubts }, Doubts(doubted))
+        let (line, shared) = (Mutex::new(Line::new(limit)), Mutex::default());
+        (Self { line, shared, agents, doubts }, Doubts(doubted))
     }
 
     /// Asks for a place for an agent that wants a pod and has none. Where it is given, the pod may be made at once.
@@ -47,6 +51,29 @@ impl Places {
         let place = line.ask(id, request);
         self.tell(line);
         place
+    }
+
+    /// The pod of a squad may be made with a place for the agent.
+    pub fn may_be_in(&self, id: &AgentId, pod: String) {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_default().insert(pod);
+    }
+
+    /// Where to look for the agent.
+    fn pods_of(&self, id: &AgentId) -> BTreeSet<String> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.get(id).into_iter().flatten().cloned().chain([id.name().to_owned()]).collect()
+    }
+
+    fn forget_pods(&self, id: &AgentId) {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    fn note_shared(&self, pod: &impl Resource) {
+        for name in seats_of(pod).keys() {
+            if let Ok(id) = AgentId::new(pod.namespace().unwrap_or_default(), name) {
+                self.may_be_in(&id, pod.name_any());
+            }
+        }
     }
 
     /// The agent wants no pod, or is gone: its place is free as soon as no pod of it is left.
@@ -58,6 +85,7 @@ impl Places {
 
     /// An agent's pod has appeared, changed or gone.
     pub fn pod_changed(&self, pod: &impl Resource, change: Change) {
+        self.note_shared(pod);
         let mut line = self.line();
         for (id, template) in places_of(pod) {
             match change {

@@ -79,7 +79,13 @@ pub(super) fn allowance(observed: &Observed) -> Option<TaskAllowance> {
 pub(super) fn may_be_settled(observed: &Observed) -> bool {
     let written = AgentSummary::from(&*observed.agent);
     let written = written.cursor == observed.summary.cursor && written.shares == observed.summary.shares;
-    observed.agent.metadata.deletion_timestamp.is_some() && holds(observed) && observed.its_pod().is_none() && written
+    let is_going = observed.agent.metadata.deletion_timestamp.is_some();
+    is_going && holds(observed) && observed.its_pod().is_none() && written && ends_are_written(observed)
+}
+
+/// Whether each task that has ended says so: another agent of that name would do it again.
+fn ends_are_written(observed: &Observed) -> bool {
+    observed.tasks.iter().all(|(task, phase)| !phase.is_terminal() || task.phase().is_terminal())
 }
 
 /// Whether the operator's finalizer keeps the agent.

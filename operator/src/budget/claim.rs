@@ -58,7 +58,7 @@ impl Work {
 pub struct Funds {
     /// Whether budgets count what it costs.
     pub is_counted: bool,
-    /// Whether budgets have what it has cost for good, and it may go.
+    /// Whether nothing more can come of it, budgets have what it has cost for good, and it may go.
     pub is_departed: bool,
     /// What its task may cost; none where no budget limits it.
     pub grant: Option<Grant>,

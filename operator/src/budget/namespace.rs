@@ -83,7 +83,7 @@ impl Namespace {
         let departed = |book: &&Book| book.terms.departed.agents.contains(&uid);
         let mut counting = self.books.values().filter(|book| claim.shares().of(&book.terms.meter.uid).is_some());
         let is_counted = self.selecting(claim.agent).next().is_some() || counting.clone().next().is_some();
-        let is_departed = counting.all(|book| departed(&book));
+        let is_departed = claim.is_settled && counting.all(|book| departed(&book));
         self.reserve(&uid, claim, grant.as_ref(), shortage.is_some());
         let is_less = self.taken(&uid).iter().any(|(budget, taken)| before.get(budget).is_some_and(|was| taken < was));
         (Funds { is_counted, is_departed, grant, shortage }, is_less)

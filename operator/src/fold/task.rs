@@ -56,6 +56,15 @@ impl From<&KomputerTask> for TaskSummary {
     }
 }
 
+impl TaskSummary {
+    /// What is known of a task: what its status says, or the events that have arrived since. An end that was said is final:
+    /// what is heard later of a task that was cancelled before anybody had heard of its beginning changes nothing.
+    pub fn newer(task: &KomputerTask, arrived: Option<Self>) -> Self {
+        let kept = Self::from(task);
+        arrived.filter(|arrived| !kept.phase.is_terminal() && arrived.cursor >= kept.cursor).unwrap_or(kept)
+    }
+}
+
 impl Fold for TaskSummary {
     fn fold(&mut self, event: &Event) {
         if event.id <= self.cursor {

@@ -1,6 +1,6 @@
 //! Folding is the same however the events arrive.
 use jiff::Timestamp;
-use komputer_crds::v1beta1::TaskPhase;
+use komputer_crds::v1beta1::{KomputerTask, KomputerTaskSpec, KomputerTaskStatus, TaskPhase};
 use komputer_events::{AgentId, Body, Cursor, Event, Money, Outcome, TokenUsage};
 use proptest::prelude::*;
 
@@ -97,6 +97,16 @@ fn a_task_is_what_its_events_say() {
     assert_eq!(task.started.map(Timestamp::as_millisecond), Some(5_000), "whole seconds");
     let running: TaskSummary = folded(&events[..3]);
     assert_eq!((running.phase, running.message.as_deref()), (TaskPhase::Running, Some("two words")));
+}
+
+#[test]
+fn an_end_that_was_said_is_final() {
+    let mut task = KomputerTask::new("t", KomputerTaskSpec::default());
+    let running = TaskSummary { cursor: Cursor::at(5), phase: TaskPhase::Running, ..TaskSummary::default() };
+    let newer = |task: &KomputerTask| TaskSummary::newer(task, Some(running.clone())).phase;
+    assert_eq!(newer(&task), TaskPhase::Running);
+    task.status = Some(KomputerTaskStatus { phase: Some(TaskPhase::Cancelled), ..Default::default() });
+    assert_eq!(newer(&task), TaskPhase::Cancelled, "it was cancelled before its beginning was heard of");
 }
 
 #[test]

@@ -62,8 +62,7 @@ impl Controller for TaskController {
         let namespace = task.namespace().unwrap_or_default();
         let reference = ObjectRef::new(&task.spec.agent_ref.name).within(&namespace);
         let arrived = agent_of(&task).and_then(|agent| self.inbox.task(&agent, &task.uid().unwrap_or_default()));
-        let kept = TaskSummary::from(&*task);
-        let summary = arrived.filter(|arrived| arrived.cursor >= kept.cursor).unwrap_or(kept);
+        let summary = TaskSummary::newer(&task, arrived);
         let shortage = agent_of(&task).and_then(|agent| self.ledger.shortage(&agent));
         Observed {
             agent_exists: self.agents.get(&reference).is_some(),

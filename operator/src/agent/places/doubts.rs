@@ -1,10 +1,10 @@
 //! Places of which only the apiserver knows whether they are taken.
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use backon::BackoffBuilder;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use komputer_events::bus::retry_policy;
+use komputer_events::{AgentId, bus::retry_policy};
 use kube::{
     Api, Client,
     api::{ListParams, PartialObjectMeta},
@@ -12,10 +12,7 @@ use kube::{
 use tokio::sync::mpsc;
 
 use super::{Places, line::Doubt, places_of};
-use crate::{
-    agent::build::MANAGED_BY,
-    carry_out::{TIMEOUT, is_not_found},
-};
+use crate::{agent::build::MANAGED_BY, carry_out::TIMEOUT};
 
 /// Asked at the same time.
 const CONCURRENCY: usize = 8;
@@ -37,17 +34,29 @@ impl Doubts {
 
 /// Asks until the apiserver has no such pod, or it was seen or made anew. A pod that was made before is found.
 async fn settle(client: &Client, places: &Places, doubt: Doubt) {
-    let pods = Api::<Pod>::namespaced(client.clone(), doubt.id.namespace());
     while places.line().is_doubted(&doubt) {
-        match tokio::time::timeout(TIMEOUT, pods.get_metadata(doubt.id.name())).await {
-            Ok(Err(error)) if is_not_found(&error) => {
-                let mut line = places.line();
-                line.pod_missing(&doubt);
-                places.tell(line);
-            }
-            _ => tokio::time::sleep(PATIENCE).await,
+        if is_in_no_pod(client, &doubt.id, places.pods_of(&doubt.id)).await {
+            places.forget_pods(&doubt.id);
+            let mut line = places.line();
+            line.pod_missing(&doubt);
+            places.tell(line);
+        } else {
+            tokio::time::sleep(PATIENCE).await;
         }
     }
+}
+
+/// Whether the agent is in none of these pods, by the apiserver's own word.
+async fn is_in_no_pod(client: &Client, agent: &AgentId, pods: BTreeSet<String>) -> bool {
+    let api = Api::<Pod>::namespaced(client.clone(), agent.namespace());
+    for name in pods {
+        match tokio::time::timeout(TIMEOUT, api.get_metadata_opt(&name)).await {
+            Ok(Ok(None)) => {}
+            Ok(Ok(Some(pod))) if places_of(&pod).iter().all(|(id, _)| id != agent) => {}
+            _ => return false,
+        }
+    }
+    true
 }
 
 impl Places {
@@ -58,6 +67,7 @@ impl Places {
         loop {
             match list(client).await {
                 Ok(pods) => {
+                    pods.iter().for_each(|pod| self.note_shared(pod));
                     let mut line = self.line();
                     for (id, template) in pods.iter().flat_map(places_of) {
                         line.pod_listed(&id, &template);

@@ -267,6 +267,7 @@ fn members_of_a_squad_count_each() {
     let expected = [(id("ada"), "a".to_owned()), (id("bob"), "b".to_owned())];
     assert_eq!(places.line().taken(), expected.into());
     assert_ne!(places.ask(&id("cyd"), unlimited(0, 0)), Place::Given);
+    assert_eq!(places.pods_of(&id("ada")), ["ada".into(), "crew-squad".into()].into(), "where it is looked for");
     places.pod_changed(&pod, Change::Deleted);
     while let Ok(doubt) = doubts.0.try_recv() {
         places.line().pod_missing(&doubt);

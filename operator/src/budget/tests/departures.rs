@@ -57,6 +57,14 @@ fn an_agent_goes_once_its_budgets_have_what_it_has_cost() {
 }
 
 #[test]
+fn an_agent_of_which_nothing_was_heard_is_not_taken_for_one_that_has_cost_nothing() {
+    let total = budget("total", &json!({ "limitUSD": "1", "period": "Total" }));
+    let mut team = Team::new(&[total], &["ada"]);
+    assert!(!team.ask("ada").is_departed, "what it has said may not be read yet");
+    assert!(settle(&mut team).is_departed);
+}
+
+#[test]
 fn a_crash_at_any_moment_counts_nothing_twice() {
     let (mut team, mut total) = going();
     settle(&mut team);

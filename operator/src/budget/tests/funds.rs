@@ -10,7 +10,7 @@ fn who_is_in_no_budget_is_not_limited() {
     let selector = json!({ "matchLabels": { "name": "bob" } });
     let other = budget("other", &json!({ "limitUSD": "1", "period": "Day", "selector": selector }));
     let mut team = Team::new(&[other], &["ada", "bob"]);
-    assert_eq!(team.ask("ada"), Funds { is_departed: true, ..Funds::default() });
+    assert_eq!(team.ask("ada"), Funds::default());
     let bob = team.ask("bob");
     assert!(bob.is_counted && bob.grant.is_some());
 }

@@ -127,6 +127,10 @@ fn an_agent_that_budgets_count_goes_once_they_have_counted_it() {
     assert!(!may_be_settled(&observed));
     observed.pod = None;
     assert!(may_be_settled(&observed));
+    observed.tasks[0].1 = TaskPhase::Succeeded;
+    assert!(!may_be_settled(&observed), "another agent of its name would do again what ended unsaid");
+    observed.tasks[0] = task("a", TaskPhase::Succeeded);
+    assert!(may_be_settled(&observed));
     observed.summary.cursor = Cursor::at(1);
     assert!(!may_be_settled(&observed), "its status does not have all that it said");
     observed.funds.is_departed = true;

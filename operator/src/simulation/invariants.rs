@@ -1,0 +1,178 @@
+//! What must never be, checked after each step, and what was seen at all.
+use std::collections::{BTreeMap, BTreeSet};
+
+use komputer_events::Money;
+use serde_json::Value;
+
+use super::{World, agents::CALL, apiserver::Apiserver, kubelet::inhabitants, users::BUDGET};
+
+/// Names that agents have in a namespace: each may pass a budget by its last call.
+const AGENTS: u64 = 6;
+
+/// What was seen, and what is remembered from step to step.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pods: BTreeSet<String>,
+    pod_count: usize,
+    most_awake: usize,
+    /// Most agents in one pod.
+    shared_pods: usize,
+    ends: usize,
+    answers: BTreeMap<u16, usize>,
+    reasons: BTreeMap<String, usize>,
+    /// How tasks have ended, by their uids.
+    ended: BTreeMap<String, String>,
+    /// Most of each limit, by namespace and template.
+    limits: BTreeMap<(String, String), Option<u64>>,
+    budgets: BTreeMap<String, Money>,
+    /// Agents of the team that a budget may be for, by their uids.
+    team: BTreeSet<String>,
+    pub(super) written: Vec<String>,
+}
+
+impl Seen {
+    pub(super) fn answer(&mut self, code: u16) {
+        *self.answers.entry(code).or_default() += 1;
+    }
+
+    pub(super) fn reason(&mut self, reason: String) -> &mut usize {
+        self.reasons.entry(reason).or_default()
+    }
+
+    /// Sums up with what another world has seen.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.pod_count += other.pods.len();
+        self.most_awake = self.most_awake.max(other.most_awake);
+        self.shared_pods = self.shared_pods.max(other.shared_pods);
+        self.ends += other.ended.len();
+        other.answers.iter().for_each(|(code, count)| *self.answers.entry(*code).or_default() += count);
+        other.reasons.iter().for_each(|(reason, count)| *self.reasons.entry(reason.clone()).or_default() += count);
+    }
+
+    /// A world in which nothing happens proves nothing.
+    pub(super) fn is_enough(&self) {
+        assert!(self.pod_count > 50 && self.ends > 50 && self.shared_pods > 1, "{self:?}");
+    }
+}
+
+/// The pods and who is in them.
+fn pods(etcd: &Apiserver) -> Vec<String> {
+    etcd.all("pods")
+        .map(|(place, pod)| format!("{place:?} {:?} {}", inhabitants(place, pod), pod["metadata"]))
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+impl World {
+    /// What must never be is not.
+    pub(super) fn check(&mut self) {
+        self.check_pods();
+        self.check_tasks();
+        self.check_money();
+    }
+
+    /// Nobody is in two pods, and no more are awake than may be.
+    fn check_pods(&mut self) {
+        let etcd = self.network.apiserver.lock().unwrap();
+        for (place, template) in etcd.all("komputeragenttemplates") {
+            let limit = template["spec"]["maxConcurrentAgents"].as_u64();
+            let most = self.seen.limits.entry((place.1.clone(), place.2.clone())).or_insert(limit);
+            *most = most.zip(limit).map(|(most, limit)| most.max(limit));
+        }
+        let mut awake = BTreeSet::new();
+        let mut started = BTreeMap::new();
+        let mut by_template: BTreeMap<(String, String), u64> = BTreeMap::new();
+        let mut company = 0;
+        for (place, pod) in etcd.all("pods") {
+            self.seen.pods.insert(text(&pod["metadata"]["uid"]));
+            let inhabitants = inhabitants(place, pod);
+            company += inhabitants.len() - 1;
+            self.seen.shared_pods = self.seen.shared_pods.max(inhabitants.len());
+            let is_started = !pod["status"]["podIP"].is_null();
+            for (name, seat) in inhabitants {
+                let agent = (place.1.clone(), name.clone());
+                let before = if is_started { started.insert(agent.clone(), place.2.clone()) } else { None };
+                assert_eq!(before, None, "{}/{name} is in pod {} too", place.1, place.2);
+                if awake.insert(agent) {
+                    *by_template.entry((place.1.clone(), seat.template)).or_default() += 1;
+                }
+            }
+        }
+        self.seen.most_awake = self.seen.most_awake.max(awake.len());
+        if let Some(limit) = self.limit {
+            let most = limit.get() as usize + company;
+            assert!(awake.len() <= most, "{awake:?} are awake, and {most} may be: {:?}", pods(&etcd));
+        }
+        for (group, count) in by_template {
+            let Some(Some(limit)) = self.seen.limits.get(&group) else { continue };
+            let most = limit + company as u64;
+            assert!(count <= most, "{count} of {group:?} are awake, and {most} may be: {:?}", pods(&etcd));
+        }
+    }
+
+    /// How a task has ended is said once, and truly; a run is made once.
+    fn check_tasks(&mut self) {
+        let etcd = self.network.apiserver.lock().unwrap();
+        for (place, task) in etcd.all("komputertasks") {
+            let (uid, phase) = (text(&task["metadata"]["uid"]), text(&task["status"]["phase"]));
+            let truth = self.agents.runs.get(&uid);
+            if ["Succeeded", "Failed"].contains(&phase.as_str()) {
+                let is_true = truth.is_some_and(|run| run.ends.contains(&phase.as_str()));
+                assert!(is_true, "task {place:?} is {phase}, and in truth {truth:?}");
+            }
+            if ["Succeeded", "Failed", "Cancelled"].contains(&phase.as_str()) {
+                let before = self.seen.ended.insert(uid.clone(), phase.clone());
+                assert!(
+                    before.as_ref().is_none_or(|before| *before == phase),
+                    "task {place:?} was {before:?} and is {phase}: {}",
+                    task["status"]
+                );
+            }
+        }
+        for (uid, run) in &self.agents.runs {
+            assert!(run.ends.len() <= 1 || !run.is_held(&self.agents.held), "task {uid} has ended {:?}", run.ends);
+        }
+        for (_, object) in etcd.all("komputeragents") {
+            let status = &object["status"];
+            let Some(cost) = status["totalCostUSD"].as_str() else { continue };
+            let billed = self.agents.billed.get(&text(&object["metadata"]["uid"])).copied().unwrap_or_default();
+            assert!(cost.parse::<Money>().unwrap() <= billed, "{cost} of {billed} is too much");
+        }
+    }
+
+    /// No more is spent than may be, but for the last call of each agent.
+    fn check_money(&mut self) {
+        let etcd = self.network.apiserver.lock().unwrap();
+        let held = etcd.all("komputeragents").filter(|(_, agent)| !agent["metadata"]["finalizers"].is_null());
+        self.agents.held.extend(held.map(|(_, agent)| text(&agent["metadata"]["uid"])));
+        let red = etcd.all("komputeragents").filter(|(_, agent)| agent["metadata"]["labels"]["team"] == "red");
+        self.seen.team.extend(red.map(|(_, agent)| text(&agent["metadata"]["uid"])));
+        for (place, budget) in etcd.all("komputerbudgets").filter(|(place, _)| place.2 == BUDGET) {
+            let limit: Money = text(&budget["spec"]["limitUSD"]).parse().unwrap();
+            let most = self.seen.budgets.entry(place.1.clone()).or_insert(limit);
+            *most = limit.max(*most);
+            let most = *most;
+            let is_for_all = budget["spec"]["selector"]["matchLabels"].is_null();
+            let spent = self.spent(&place.1, is_for_all);
+            let allowed = most + Money::from_nano(CALL * AGENTS);
+            assert!(spent <= allowed, "{spent} is spent in {} of {most}", place.1);
+        }
+    }
+
+    /// What agents of a namespace have cost whom its budget counts.
+    pub(super) fn spent(&self, namespace: &str, is_for_all: bool) -> Money {
+        let of = self.agents.spenders.iter().filter(|(_, agent)| agent.namespace() == namespace);
+        let counted = of.filter(|(uid, _)| is_for_all || self.seen.team.contains(*uid));
+        counted.filter_map(|(uid, _)| self.agents.billed.get(uid)).copied().sum()
+    }
+
+    /// What of that nobody has heard of.
+    pub(super) fn unsaid(&self, namespace: &str, is_for_all: bool) -> Money {
+        let of = self.agents.spenders.iter().filter(|(_, agent)| agent.namespace() == namespace);
+        let counted = of.filter(|(uid, _)| is_for_all || self.seen.team.contains(*uid));
+        counted.map(|(uid, _)| self.agents.unsaid(uid)).sum()
+    }
+}
