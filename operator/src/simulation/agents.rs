@@ -63,6 +63,8 @@ pub(super) struct Agents {
     lost: BTreeMap<String, Money>,
     /// Agents that the operator keeps until it has read all they said, by their uids.
     pub(super) held: BTreeSet<String>,
+    /// Tasks of which something went down with a volume.
+    pub(super) unheard: BTreeSet<String>,
     /// Whose uids those are.
     pub(super) spenders: BTreeMap<String, AgentId>,
 }
@@ -118,7 +120,7 @@ impl Agents {
         let (uid, cost, has_begun) = (uid.clone(), *cost, *has_begun);
         let run = self.runs.entry(uid.clone()).or_default();
         // One that no budget counts goes at once, and another of its name may do again what nobody has heard of.
-        let is_unheard = !run.first.is_empty() && !run.is_held(&self.held);
+        let is_unheard = self.unheard.contains(&uid) || !run.first.is_empty() && !run.is_held(&self.held);
         assert!(run.ends.is_empty() || is_unheard, "task {uid} runs again by {}, after {run:?}", workspace.uid);
         if run.first.is_empty() {
             run.first.clone_from(&workspace.uid);
@@ -165,6 +167,8 @@ impl Agents {
     /// The volume is gone with all that is on it.
     pub(super) fn wipe(&mut self, volume: &str) {
         let Some(workspace) = self.workspaces.remove(volume) else { return };
+        let events = &workspace.journal[workspace.published..];
+        self.unheard.extend(events.iter().filter_map(|event| event.task.clone()));
         let unsaid = workspace.unsaid();
         let lost = self.lost.entry(workspace.uid).or_default();
         *lost = *lost + unsaid;
