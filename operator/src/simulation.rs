@@ -7,6 +7,7 @@
 //! request is answered when the simulation says so, so an operator can end between any two of a plan's.
 //!
 //! `SEED=7 WORLDS=1 cargo test --lib simulation::` replays one world; `WORLDS` and `STEPS` say how many and how long.
+#![allow(clippy::redundant_closure_for_method_calls, reason = "methods of what is borrowed are not general enough")]
 mod agents;
 mod apiserver;
 mod desk;

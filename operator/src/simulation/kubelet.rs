@@ -120,7 +120,7 @@ impl Kubelet {
                 let containers = json!([{ "name": seat.container, "ready": false, "state": { "waiting": waiting } }]);
                 let before = etcd.objects[place].clone();
                 etcd.change(place, |pod| {
-                    pod["status"] = json!({ "phase": "Pending", "containerStatuses": containers })
+                    pod["status"] = json!({ "phase": "Pending", "containerStatuses": containers });
                 });
                 return etcd.objects[place] != before;
             }

@@ -120,7 +120,7 @@ impl World {
             let uid = task["metadata"]["uid"].as_str().unwrap();
             let agent = task["spec"]["agentRef"]["name"].as_str().unwrap();
             let agent = etcd.get("komputeragents", &place.1, agent);
-            let reason = agent.map_or("Missing".into(), |agent| ready(agent));
+            let reason = agent.map_or("Missing".into(), ready);
             *self.seen.reason(format!("task {phase}")) += 1;
             let truth = self.agents.runs.get(uid).and_then(|run| run.ends.last());
             let is_open = ["Pending", "Running", "None"].contains(&phase);

@@ -157,11 +157,11 @@ impl Users<'_> {
     /// Somebody has noticed that there is no money left.
     fn raise(&mut self, namespace: &str) {
         let place = ("komputerbudgets".into(), namespace.into(), BUDGET.into());
-        let more = 1 + self.random.below(40);
+        let more = 1 + u32::try_from(self.random.below(40)).unwrap();
         self.etcd.change(&place, |budget| {
             let limit: f64 = budget["spec"]["limitUSD"].as_str().unwrap().parse().unwrap();
-            let lower = more % 5 == 0;
-            let limit = if lower { limit * 0.9 } else { limit + more as f64 / 1_000.0 };
+            let lower = more.is_multiple_of(5);
+            let limit = if lower { limit * 0.9 } else { limit + f64::from(more) / 1_000.0 };
             budget["spec"]["limitUSD"] = format!("{limit:.6}").into();
         });
     }
