@@ -5,6 +5,8 @@ mod gateway;
 mod http;
 mod journal;
 mod knowledge;
+mod mcp;
+mod office;
 mod publisher;
 mod runtime;
 mod secret;

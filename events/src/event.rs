@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use crate::{AgentId, Cursor, Money};
+use crate::{AgentId, Cursor, Money, office::OfficeRequest};
 
 /// How much of a payload an event carries; what is longer is cut and ends in [`limits::MARKER`].
 pub mod limits {
@@ -173,6 +173,20 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         allowance_usd: Option<Money>,
     },
+    /// A manager asks something of its office. Open until it is answered, or its task ends.
+    OfficeRequest {
+        /// Joins it to its answer.
+        id: String,
+        /// What it asks.
+        request: OfficeRequest,
+    },
+    /// A manager has the answer to what it asked of its office.
+    OfficeAnswer {
+        /// The request's id.
+        id: String,
+        /// Whether it was refused.
+        is_error: bool,
+    },
     /// The agent process itself changed state.
     Lifecycle {
         /// `ready` or `stopping`.
@@ -296,7 +310,7 @@ impl Body {
     }
 }
 
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 19] = [
     "task_started",
     "user_message",
     "thinking",
@@ -313,6 +327,8 @@ const KNOWN: [&str; 17] = [
     "task_cancelled",
     "error",
     "budget",
+    "office_request",
+    "office_answer",
     "lifecycle",
 ];
 
@@ -321,6 +337,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::office::Named;
 
     fn event(body: Body) -> Event {
         Event {
@@ -369,6 +386,8 @@ mod tests {
                 cost_usd: Money::from_nano(17),
                 allowance_usd: Some(Money::from_nano(16)),
             },
+            Body::OfficeRequest { id: "r".into(), request: OfficeRequest::DeleteAgent(Named { name: "bob".into() }) },
+            Body::OfficeAnswer { id: "r".into(), is_error: true },
             Body::Lifecycle { state: "ready".into() },
         ];
         assert_eq!(bodies.len(), KNOWN.len());

@@ -18,7 +18,7 @@ use tracing_subscriber::{
 
 /// The variable that says what is logged, as `level` or `target=level`, separated by commas.
 const FILTER_VARIABLE: &str = "KOMPUTER_LOG";
-const DEFAULT_FILTER: &str = "info,kube_client::client::builder=off";
+const DEFAULT_FILTER: &str = "info,kube_client::client::builder=off,rmcp=warn";
 
 /// Logs JSON lines to standard error from here on, panics included, each naming `program`.
 ///

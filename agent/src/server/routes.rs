@@ -1,11 +1,16 @@
 use hyper::{Method, Request, StatusCode, body::Incoming, header};
-use komputer_events::task::{AgentStatus, Allowance, TaskRequest};
+use komputer_events::{
+    office::Answer as OfficeAnswer,
+    task::{AgentStatus, Allowance, TaskRequest},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{Answer, Server};
 use crate::{
     http::{self, BodyError},
+    journal::JournalError,
     knowledge::KnowledgeError,
     tasks::{AllowanceError, InvalidUid, QueueError, TaskUid},
 };
@@ -31,6 +36,10 @@ enum Refusal {
     Json { what: &'static str, error: serde_json::Error },
     #[error("{field} {problem}")]
     Field { field: &'static str, problem: &'static str },
+    #[error("{0:?} is no request of this agent: expected a UUID")]
+    Request(String),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
@@ -48,6 +57,7 @@ impl Refusal {
             Self::NotFound(_) | Self::Queue(QueueError::Unknown(_)) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Uid(_)
+            | Self::Request(_)
             | Self::Json { .. }
             | Self::Field { .. }
             | Self::Body(BodyError::Broken(_))
@@ -58,6 +68,7 @@ impl Refusal {
             Self::Queue(QueueError::Full) => StatusCode::TOO_MANY_REQUESTS,
             Self::Queue(QueueError::Store(_) | QueueError::Journal(_))
             | Self::Knowledge(KnowledgeError::Io { .. })
+            | Self::Journal(_)
             | Self::Allowance(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -91,6 +102,7 @@ impl Server {
             (Method::PUT, ["v1", "tasks", uid, "allowance"]) => {
                 self.put_allowance(&uid.parse()?, request.into_body()).await
             }
+            (Method::PUT, ["v1", "requests", id, "answer"]) => self.put_answer(id, request.into_body()).await,
             (Method::PUT, ["v1", "knowledge"]) => self.put_knowledge(request.into_body()).await,
             (Method::GET, ["v1", "status"]) => Ok(json_answer(StatusCode::OK, &self.status())),
             (Method::GET, ["metrics"]) => Ok(text_answer(self.metrics())),
@@ -98,6 +110,7 @@ impl Server {
                 method,
                 ["v1", "tasks", _]
                 | ["v1", "tasks", _, "cancel" | "allowance"]
+                | ["v1", "requests", _, "answer"]
                 | ["v1", "knowledge" | "status"]
                 | ["metrics"],
             ) => Err(Refusal::Method(method)),
@@ -109,6 +122,13 @@ impl Server {
         let request: TaskRequest = json(body, BODY, "a task").await?;
         check(&request)?;
         self.queue.submit(uid, request)?;
+        Ok(accepted())
+    }
+
+    async fn put_answer(&self, id: &str, body: Incoming) -> Result<Answer, Refusal> {
+        let id: Uuid = id.parse().map_err(|_| Refusal::Request(id.chars().take(64).collect()))?;
+        let answer: OfficeAnswer = json(body, BODY, "an answer").await?;
+        self.requests.answer(id, answer)?;
         Ok(accepted())
     }
 

@@ -20,6 +20,8 @@ use crate::{
     gateway::Desk,
     journal::{Journal, JournalError},
     knowledge::Known,
+    mcp::{Relay, Server, office::Office},
+    office::Requests,
     runtime::{
         Turn,
         claude::{Claude, Conversation, End, Installation, Standing, Transcript},
@@ -41,6 +43,8 @@ pub(crate) struct Worker {
     pub(crate) children: Arc<Children>,
     pub(crate) installation: Installation,
     pub(crate) known: Arc<Known>,
+    /// What a manager asks of its office; nothing where the agent is no manager.
+    pub(crate) office: Option<Arc<Requests>>,
     /// What budgets let tasks cost.
     pub(crate) allowances: Arc<Allowances>,
     /// Claude's session; every task of the agent is a turn in it.
@@ -105,7 +109,7 @@ impl Worker {
     async fn carry_out(
         &self,
         uid: &TaskUid,
-        account: &Account,
+        account: &Arc<Account>,
         cancelled: &CancellationToken,
     ) -> Result<Ending, WorkError> {
         loop {
@@ -142,7 +146,7 @@ impl Worker {
     async fn try_once(
         &self,
         uid: &TaskUid,
-        account: &Account,
+        account: &Arc<Account>,
         cancelled: &CancellationToken,
     ) -> Result<Ending, WorkError> {
         self.journal.look_for_room()?;
@@ -190,7 +194,7 @@ impl Worker {
     async fn attempt(
         &self,
         uid: &TaskUid,
-        account: &Account,
+        account: &Arc<Account>,
         cancelled: &CancellationToken,
     ) -> Result<Ending, WorkError> {
         let (conversation, ask) = match self.beginning(self.prompt(uid, account.tally().retries)) {
@@ -214,8 +218,15 @@ impl Worker {
         };
         let prompts = [request.system_prompt.clone(), memories].into_iter().flatten().collect::<Vec<_>>();
         let system_prompt = (!prompts.is_empty()).then(|| prompts.join("\n\n"));
-        let started =
-            Claude::start(&self.installation, &self.children, conversation, &request.model, system_prompt.as_deref());
+        let relay = Relay::connect(&self.servers(account));
+        let started = Claude::start(
+            &self.installation,
+            &self.children,
+            conversation,
+            &request.model,
+            system_prompt.as_deref(),
+            relay,
+        );
         let mut claude = match started {
             Ok(claude) => claude,
             Err(error) => return Ok(Ending::Failed(FailureReason::RuntimeFailed, error.to_string())),
@@ -225,6 +236,12 @@ impl Worker {
         let is_suspended = matches!(ending, Ok(Ending::Suspended | Ending::Paused));
         claude.end(if is_suspended { End::Suspend } else { End::Finished }).await;
         Ok(ending?)
+    }
+
+    /// The MCP servers that the task may use.
+    fn servers(&self, account: &Arc<Account>) -> Vec<Box<dyn Server + Send + Sync>> {
+        let office = self.office.iter().map(|requests| Office::new(requests.clone(), account.clone()));
+        office.map(|office| Box::new(office) as _).collect()
     }
 
     /// The id of what is asked, another one each time that the task is tried again.

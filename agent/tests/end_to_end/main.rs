@@ -9,6 +9,7 @@ mod crashes;
 mod harness;
 mod isolation;
 mod knowledge;
+mod office;
 mod redis_outages;
 mod requests;
 mod tasks;

@@ -181,8 +181,14 @@ pub(super) struct ResultFrame {
 
 /// What Claude Code asks of its client.
 #[derive(Debug, Deserialize)]
-pub(super) struct ControlRequest {
-    pub(super) subtype: String,
+#[serde(tag = "subtype", rename_all = "snake_case")]
+pub(super) enum ControlRequest {
+    McpMessage {
+        server_name: String,
+        message: Value,
+    },
+    #[serde(other)]
+    Unknown,
 }
 
 #[derive(Debug, Deserialize)]
