@@ -21,10 +21,10 @@ pub enum OfficeRequest {
     ListAgents(Nothing),
     /// Gives an agent a task.
     AskAgent(AskAgent),
-    /// Waits until agents have no task left.
-    WaitForAgents(WaitForAgents),
-    /// Cancels what the manager has an agent do.
-    CancelAgent(Named),
+    /// Waits until tasks have ended.
+    WaitForTasks(WaitForTasks),
+    /// Cancels a task that the manager has given.
+    CancelTask(Named),
     /// Reads what came of an agent's last tasks.
     ReadResults(ReadResults),
     /// Has an agent do something again and again.
@@ -54,7 +54,7 @@ pub struct Nothing {}
 pub struct CreateAgent {
     /// Its name: lower-case letters, digits and '-'.
     pub name: String,
-    /// What it is to do at once; it waits for tasks where this is left out.
+    /// What it is to do at once, as its first task; it waits for tasks where this is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
     /// Who the agent is, ahead of every task's instructions.
@@ -104,17 +104,18 @@ pub struct AskAgent {
     pub name: String,
     /// What it is to do.
     pub instructions: String,
-    /// Whether to wait for the result, which is so where left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wait: Option<bool>,
 }
 
-/// Agents to wait for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// What to wait for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WaitForAgents {
-    /// The agents.
-    pub names: Vec<String>,
+pub struct WaitForTasks {
+    /// Tasks, by the names that you were given for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<String>,
+    /// Agents whose tasks to wait for, all of them; of each the last task is told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<String>,
     /// How long to wait at most, in seconds; an hour where left out. What is known by then is the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
@@ -192,20 +193,16 @@ impl OfficeRequest {
             ),
             tool(
                 "ask_agent",
-                "Gives one of your agents a task, and waits for its result unless `wait` is false. The agent remembers what it \
-                 has done before.",
+                "Gives one of your agents a task, and answers at once with the task's name. The agent remembers what it has \
+                 done before.",
                 schemars::schema_for!(AskAgent),
             ),
             tool(
-                "wait_for_agents",
-                "Waits until all of these agents have ended their tasks, and gives each one's last result.",
-                schemars::schema_for!(WaitForAgents),
+                "wait_for_tasks",
+                "Waits until all of these tasks, and those of these agents, have ended, and gives their results.",
+                schemars::schema_for!(WaitForTasks),
             ),
-            tool(
-                "cancel_agent",
-                "Cancels the tasks that you have given an agent and that have not ended.",
-                schemars::schema_for!(Named),
-            ),
+            tool("cancel_task", "Cancels a task that you have given.", schemars::schema_for!(Named)),
             tool(
                 "read_results",
                 "Reads what came of an agent's last tasks, the latest first.",
@@ -235,8 +232,8 @@ mod tests {
             json!({ "name": "ada" }),
             json!({}),
             json!({ "name": "ada", "instructions": "i" }),
-            json!({ "names": ["ada"], "timeout_seconds": 60 }),
-            json!({ "name": "ada" }),
+            json!({ "tasks": ["ada-1"], "agents": ["bob"], "timeout_seconds": 60 }),
+            json!({ "name": "ada-1" }),
             json!({ "name": "ada", "limit": 3 }),
             json!({ "name": "daily", "agent": "ada", "schedule": "0 9 * * *", "instructions": "i" }),
             json!({ "name": "daily" }),

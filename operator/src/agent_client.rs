@@ -86,6 +86,7 @@ impl AgentClient {
             Call::Allow { pod, uid, allowance } => return self.allow(pod, uid, allowance).await,
             Call::PutTask { pod, uid, .. } => (pod, uid, "the task"),
             Call::CancelTask { pod, uid } => (pod, uid, "the cancellation"),
+            Call::Answer { pod, id, .. } => (pod, id, "the answer"),
         };
         let is_cancellation = matches!(call, Call::CancelTask { .. });
         let said = (pod.uid.clone(), format!("{what} {uid}"));
@@ -93,10 +94,11 @@ impl AgentClient {
             return Ok(());
         }
         // Made only now: a task may be long, and a working agent's is decided upon again and again.
-        let url = format!("http://{}:{}/v1/tasks/{uid}", pod.ip, pod.port);
+        let url = format!("http://{}:{}/v1", pod.ip, pod.port);
         let request = match call {
-            Call::PutTask { request, .. } => self.http.put(url).json(request),
-            _ => self.http.post(format!("{url}/cancel")),
+            Call::PutTask { request, .. } => self.http.put(format!("{url}/tasks/{uid}")).json(request),
+            Call::Answer { answer, .. } => self.http.put(format!("{url}/requests/{uid}/answer")).json(answer),
+            _ => self.http.post(format!("{url}/tasks/{uid}/cancel")),
         };
         match self.send(pod, what, request).await {
             // What the agent does not know, it does not do.

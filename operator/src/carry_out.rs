@@ -9,7 +9,8 @@ use k8s_openapi::{
     api::core::v1::{PersistentVolumeClaim, Pod},
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::OwnerReference},
 };
-use komputer_crds::v1beta1::{KomputerAgent, KomputerSquad, KomputerTask};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerSchedule, KomputerSquad, KomputerTask};
+use komputer_events::office::Answer;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions, Request},
@@ -20,13 +21,13 @@ use serde_json::{Value, json};
 
 pub use error::CarryOutError;
 pub(crate) use error::{TIMEOUT, is_not_found, words};
-use error::{exists, is_conflict};
+use error::{exists, is_conflict, is_refusal};
 
 use crate::{
     agent_client::AgentClient,
     lease::Leadership,
     metrics::Metrics,
-    plan::{Child, Exactly, Hold, Plan, Removal},
+    plan::{Call, Child, Effect, Errand, Exactly, Hold, Plan, Removal},
     recorder::Recorder,
 };
 
@@ -89,13 +90,7 @@ impl Hands {
             self.hold(object, &[FINALIZER]).await?;
         }
         for removal in &plan.remove {
-            match removal {
-                Removal::Pod(pod) => self.delete::<Pod>(&namespace, pod).await,
-                Removal::Volume(volume) => self.delete::<PersistentVolumeClaim>(&namespace, volume).await,
-                Removal::Task(task) => self.delete::<KomputerTask>(&namespace, task).await,
-                Removal::Agent(agent) => self.delete::<KomputerAgent>(&namespace, agent).await,
-                Removal::Squad(squad) => self.delete::<KomputerSquad>(&namespace, squad).await,
-            }?;
+            self.remove(&namespace, removal).await?;
         }
         for child in &plan.apply {
             self.apply_child(&namespace, child).await?;
@@ -120,6 +115,38 @@ impl Hands {
         Ok(version)
     }
 
+    /// Does what a manager has asked for, and answers. What the cluster refuses is answered with its words: trying it
+    /// again would change nothing, and the manager can.
+    ///
+    /// # Errors
+    /// It could not be done or answered now, and may be later.
+    pub async fn run_errand(&self, namespace: &str, errand: &Errand) -> Result<(), CarryOutError> {
+        let done = match &errand.effect {
+            Some(Effect::Apply(child)) => self.apply_child(namespace, child).await,
+            Some(Effect::Remove(removal)) => self.remove(namespace, removal).await,
+            None => Ok(()),
+        };
+        let answer = match done {
+            Err(CarryOutError::Api { source, .. }) if is_refusal(&source) => Answer::Error(words(&source)),
+            Err(error @ CarryOutError::NotOurs { .. }) => Answer::Error(error.to_string()),
+            done => done.map(|()| errand.answer.clone())?,
+        };
+        self.fence()?;
+        let (pod, id) = (errand.pod.clone(), errand.id.clone());
+        Ok(self.agents.call(&Call::Answer { pod, id, answer }).await?)
+    }
+
+    async fn remove(&self, namespace: &str, removal: &Removal) -> Result<(), CarryOutError> {
+        match removal {
+            Removal::Pod(pod) => self.delete::<Pod>(namespace, pod).await,
+            Removal::Volume(volume) => self.delete::<PersistentVolumeClaim>(namespace, volume).await,
+            Removal::Task(task) => self.delete::<KomputerTask>(namespace, task).await,
+            Removal::Agent(agent) => self.delete::<KomputerAgent>(namespace, agent).await,
+            Removal::Schedule(schedule) => self.delete::<KomputerSchedule>(namespace, schedule).await,
+            Removal::Squad(squad) => self.delete::<KomputerSquad>(namespace, squad).await,
+        }
+    }
+
     /// Applies one child.
     ///
     /// # Errors
@@ -132,6 +159,8 @@ impl Hands {
             Child::Volume(volume) => self.create(namespace, &**volume).await,
             Child::Pod(pod) => self.create(namespace, &**pod).await,
             Child::Task(task) => self.create(namespace, &**task).await,
+            Child::Office(office) => self.create(namespace, &**office).await,
+            Child::Schedule(schedule) => self.create(namespace, &**schedule).await,
             Child::VolumeSize(volume, size) => self.resize(namespace, volume, size).await,
             Child::Cancellation(task) => self.cancel(namespace, task).await,
             Child::Agent(agent) => match self.apply(namespace, &**agent).await {

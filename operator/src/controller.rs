@@ -107,8 +107,12 @@ async fn look<C: Controller>(object: Arc<C::Object>, context: &Context<C>) -> Re
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
         memory.version = version.or(memory.version);
     });
+    let namespace = object.namespace().unwrap_or_default();
+    for errand in &plan.errands {
+        context.hands.run_errand(&namespace, errand).await?;
+    }
     if let Some(child) = &plan.last {
-        context.hands.apply_child(&object.namespace().unwrap_or_default(), child).await?;
+        context.hands.apply_child(&namespace, child).await?;
     }
     context.remember(reference, |memory| memory.failures = 0);
     Ok(Action::requeue(plan.again.map_or(HEARTBEAT, |again| again.min(HEARTBEAT))))

@@ -1,9 +1,11 @@
 //! A status is a pure fold over the agent's events, and carries the cursor it was folded up to: whatever is replayed,
 //! lost or repeated between two writes, the next status is the same.
 mod agent;
+mod requests;
 mod task;
 
 pub use agent::{AgentSummary, LastTaskSummary};
+pub use requests::{Asked, OpenRequests};
 pub use task::TaskSummary;
 
 use komputer_crds::v1beta1::Tokens;

@@ -18,6 +18,7 @@ pub mod lease;
 pub mod lessons;
 pub mod metrics;
 pub mod migration;
+pub mod office;
 pub mod plan;
 pub mod prune;
 pub mod quantity;

@@ -7,6 +7,7 @@ use kube::{Resource, ResourceExt};
 use crate::{
     agent::{MANIFEST_HASH, SEATS, TEMPLATE},
     conditions::Remark,
+    office::REQUEST,
     schedule::{SCHEDULE, TRIGGER},
 };
 
@@ -14,19 +15,19 @@ use crate::{
 /// which may be long, and which nothing reads.
 const DEPRECATED: &str = "deprecated";
 
-/// Of an object's metadata decisions read names, owners and times, and of annotations only those that are for komputer;
-/// the rest is most of it.
+/// Of an object's metadata decisions read names, owners and times, of annotations only those that are for komputer, and of
+/// agents the labels, which budgets select by; the rest is most of it.
 pub fn prune<K: Resource<DynamicType = ()>>(object: &mut K) {
     let kind = Kind::ALL.into_iter().find(|kind| kind.name() == K::kind(&()));
     let metadata = object.meta_mut();
     metadata.managed_fields = None;
-    metadata.labels = None;
+    metadata.labels = metadata.labels.take().filter(|_| kind == Some(Kind::Agent));
     metadata.annotations = metadata.annotations.take().and_then(|annotations| of_interest(kind, annotations));
 }
 
 fn of_interest(kind: Option<Kind>, mut annotations: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     let deprecated = kind.map(|kind| deprecated_fields(kind, &annotations)).unwrap_or_default();
-    annotations.retain(|key, _| [MANIFEST_HASH, SEATS, TEMPLATE, SCHEDULE, TRIGGER].contains(&key.as_str()));
+    annotations.retain(|key, _| [MANIFEST_HASH, SEATS, TEMPLATE, SCHEDULE, TRIGGER, REQUEST].contains(&key.as_str()));
     if !deprecated.is_empty() {
         annotations.insert(DEPRECATED.into(), deprecated.join("; "));
     }
@@ -41,7 +42,7 @@ pub fn deprecated<K: Resource>(object: &K) -> Option<Remark> {
 
 #[cfg(test)]
 mod tests {
-    use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec};
+    use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec, KomputerTask, KomputerTaskSpec};
 
     use super::*;
 
@@ -53,7 +54,11 @@ mod tests {
         agent.annotations_mut().insert(TRIGGER.into(), "1".into());
         prune(&mut agent);
         assert_eq!(agent.annotations_mut().remove(TRIGGER), Some("1".into()));
-        assert_eq!((agent.labels().len(), agent.annotations().len(), deprecated(&agent)), (0, 0, None));
+        assert_eq!((agent.labels().len(), agent.annotations().len(), deprecated(&agent)), (1, 0, None));
+        let mut task = KomputerTask::new("t", KomputerTaskSpec::default());
+        task.metadata.labels = agent.metadata.labels.clone();
+        prune(&mut task);
+        assert_eq!(task.labels().len(), 0);
 
         let prompt = "v1alpha1.komputer.komputer.ai/spec.internalSystemPrompt";
         agent.metadata.annotations = Some([(prompt.into(), r#"{"is":"long"}"#.into())].into());

@@ -19,7 +19,7 @@ use crate::{office::Requests, tasks::Account};
 /// What Claude is told of them.
 const INSTRUCTIONS: &str = "You manage other agents. Each works in a pod and a workspace of its own, remembers what it has \
     done, and knows nothing of what you have not told it. Make one for each independent part of the work, give them all \
-    their tasks before you wait, then wait for them and read their results. Delete agents that you need no more.";
+    their tasks, and only then wait for the tasks. Delete agents that you need no more.";
 
 /// Bytes that wait between the two ends of a connection.
 const BUFFER: usize = 64 << 10;

@@ -53,7 +53,7 @@ async fn a_manager_asks_its_office_and_reads_the_answers() {
         let created = Answer::Result(json!({ "created": "bob" }));
         assert_eq!(answer(&agent, &id, &created).await, StatusCode::ACCEPTED);
     }
-    let ask = AskAgent { name: "eve".into(), instructions: "i".into(), wait: None };
+    let ask = AskAgent { name: "eve".into(), instructions: "i".into() };
     let id = asked(&mut surroundings, "managing", &OfficeRequest::AskAgent(ask)).await;
     answer(&agent, &id, &Answer::Error("eve is none of yours".into())).await;
 
@@ -68,7 +68,7 @@ async fn a_manager_asks_its_office_and_reads_the_answers() {
 async fn a_manager_that_is_killed_while_it_waits_asks_anew() {
     let Some(mut surroundings) = Surroundings::prepare().await else { return };
     let agent = surroundings.start_agent_with(&MANAGER).await;
-    agent.ask("waiting", r#"<<tool: mcp__komputer__list_agents {}>><<text: counted>>"#).await;
+    agent.ask("waiting", "<<tool: mcp__komputer__list_agents {}>><<text: counted>>").await;
     let list = OfficeRequest::ListAgents(Nothing {});
     let before = asked(&mut surroundings, "waiting", &list).await;
     agent.kill();
@@ -101,7 +101,7 @@ async fn a_call_that_makes_no_sense_is_explained_and_a_worker_has_no_office() {
     agent.stop();
 
     let agent = surroundings.start_agent().await;
-    agent.ask("worker", r#"<<tool: mcp__komputer__list_agents {}>><<text: alone>>"#).await;
+    agent.ask("worker", "<<tool: mcp__komputer__list_agents {}>><<text: alone>>").await;
     let events = ended(&mut surroundings, "worker").await;
     let outputs = tool_outputs(&events, "worker");
     assert!(outputs[0].contains("No such tool available"), "{outputs:?}");

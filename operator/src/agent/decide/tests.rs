@@ -20,7 +20,7 @@ use super::*;
 use crate::{
     agent::{AgentPod, AgentVolume, Lesson, Limit, Source, agent_pod::AgentPodStatus},
     budget::Funds,
-    keys::Sensitive,
+    keys::{Audience, Sensitive},
 };
 
 fn world() -> Observed {
@@ -100,9 +100,24 @@ fn kinds(plan: &Plan<KomputerAgentStatus>) -> Vec<&'static str> {
             Child::Secret(_) => "Secret",
             Child::Pod(_) => "Pod",
             Child::Task(_) => "Task",
-            Child::Cancellation(_) | Child::Agent(_) => "another's",
+            Child::Office(_) => "Office",
+            Child::Cancellation(_) | Child::Agent(_) | Child::Schedule(_) => "another's",
         })
         .collect()
+}
+
+#[test]
+fn a_manager_that_asks_gets_an_office_where_nobody_has_opened_one() {
+    let mut observed = world();
+    observed.lacks_office = true;
+    let plan = decide(&observed);
+    let office = plan.apply.iter().find_map(|child| match child {
+        Child::Office(office) => Some(office),
+        _ => None,
+    });
+    let office = office.unwrap();
+    assert_eq!((office.name_any().as_str(), office.spec.manager_ref.name.as_str()), ("ada-office", "ada"));
+    assert_eq!(office.owner_references()[0].uid, "u1", "it goes with the manager");
 }
 
 #[test]
@@ -329,6 +344,7 @@ fn a_task_that_replaces_cancels_the_running_one_and_goes_before_those_that_wait(
             Call::CancelTask { uid, .. } => format!("cancel {uid}"),
             Call::Teach { .. } => "teach".into(),
             Call::Allow { uid, .. } => format!("allow {uid}"),
+            Call::Answer { id, .. } => format!("answer {id}"),
         });
         told.collect::<Vec<_>>()
     };
