@@ -7,6 +7,7 @@ use std::{
 
 use komputer_events::task::Allowance;
 use reqwest::{Client, StatusCode};
+use tracing::{Instrument as _, debug_span};
 
 use crate::{
     agent::Source,
@@ -156,7 +157,8 @@ impl AgentClient {
         request: reqwest::RequestBuilder,
     ) -> Result<(), AgentCallError> {
         let unreachable = |source| AgentCallError::Unreachable { ip: pod.ip.clone(), source };
-        let answer = request.bearer_auth(pod.token.reveal()).send().await.map_err(unreachable)?;
+        let request = request.bearer_auth(pod.token.reveal()).send();
+        let answer = request.instrument(debug_span!("tell", what, pod = pod.uid)).await.map_err(unreachable)?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());

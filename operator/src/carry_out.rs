@@ -18,6 +18,7 @@ use kube::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::{Instrument as _, debug_span};
 
 pub use error::CarryOutError;
 pub(crate) use error::{TIMEOUT, is_not_found, words};
@@ -322,6 +323,7 @@ impl Hands {
     ) -> Result<T, CarryOutError> {
         self.fence()?;
         let (of_kind, name) = (kind.clone(), name.to_owned());
+        let request = request.instrument(debug_span!("write", action, kind, name));
         let result = match tokio::time::timeout(TIMEOUT, request).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(source)) => Err(CarryOutError::Api { action, kind, name, source: Box::new(source) }),

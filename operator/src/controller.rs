@@ -15,6 +15,7 @@ use kube::{
     },
 };
 use serde::Serialize;
+use tracing::{Instrument as _, debug_span};
 
 use crate::{
     carry_out::{CarryOutError, Hands, Version},
@@ -87,8 +88,9 @@ pub async fn run<C: Controller>(
 
 async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C>>) -> Result<Action, CarryOutError> {
     let begun = Instant::now();
-    let result = look(object, &context).await;
     let kind = C::Object::kind(&()).into_owned();
+    let (namespace, name) = (object.namespace(), object.name_any());
+    let result = look(object, &context).instrument(debug_span!("reconcile", kind, namespace, name)).await;
     context.hands.metrics.reconciled(kind, result.as_ref().map(drop), begun.elapsed());
     result
 }

@@ -11,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
-    komputer_telemetry::init("komputer-operator");
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let _telemetry = komputer_telemetry::init("komputer-operator");
     wiring::run(arguments::Arguments::parse()).await
 }
