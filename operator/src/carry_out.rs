@@ -30,6 +30,7 @@ use crate::{
     metrics::Metrics,
     plan::{Call, Child, Effect, Errand, Exactly, Hold, Plan, Removal},
     recorder::Recorder,
+    step::Step,
 };
 
 /// The field manager of children.
@@ -88,7 +89,7 @@ impl Hands {
     {
         let namespace = object.namespace().unwrap_or_default();
         if plan.hold == Some(Hold::Take) {
-            self.hold(object, &[FINALIZER]).await?;
+            Step::Hold.around(&namespace, self.hold(object, &[FINALIZER])).await?;
         }
         for removal in &plan.remove {
             self.remove(&namespace, removal).await?;
@@ -97,18 +98,17 @@ impl Hands {
             self.apply_child(&namespace, child).await?;
         }
         for call in &plan.calls {
-            self.fence()?;
-            self.agents.call(call).await?;
+            self.call(&namespace, call).await?;
         }
         let version = match &plan.status {
             Some(status) if self.are_present(&namespace, &plan.present).await? => {
-                self.write_status(object, status).await?
+                Step::Status.around(&namespace, self.write_status(object, status)).await?
             }
             Some(_) => return Err(CarryOutError::Outdated),
             None => None,
         };
         if plan.hold == Some(Hold::Release) {
-            self.hold(object, &[]).await?;
+            Step::Release.around(&namespace, self.hold(object, &[])).await?;
         }
         for report in &plan.reports {
             self.recorder.report(object.object_ref(&()), report.clone());
@@ -132,12 +132,20 @@ impl Hands {
             Err(error @ CarryOutError::NotOurs { .. }) => Answer::Error(error.to_string()),
             done => done.map(|()| errand.answer.clone())?,
         };
-        self.fence()?;
         let (pod, id) = (errand.pod.clone(), errand.id.clone());
-        Ok(self.agents.call(&Call::Answer { pod, id, answer }).await?)
+        self.call(namespace, &Call::Answer { pod, id, answer }).await
+    }
+
+    async fn call(&self, namespace: &str, call: &Call) -> Result<(), CarryOutError> {
+        self.fence()?;
+        Ok(Step::from(call).around(namespace, self.agents.call(call)).await?)
     }
 
     async fn remove(&self, namespace: &str, removal: &Removal) -> Result<(), CarryOutError> {
+        Step::from(removal).around(namespace, self.remove_any(namespace, removal)).await
+    }
+
+    async fn remove_any(&self, namespace: &str, removal: &Removal) -> Result<(), CarryOutError> {
         match removal {
             Removal::Pod(pod) => self.delete::<Pod>(namespace, pod).await,
             Removal::Volume(volume) => self.delete::<PersistentVolumeClaim>(namespace, volume).await,
@@ -153,6 +161,10 @@ impl Hands {
     /// # Errors
     /// It cannot be applied.
     pub async fn apply_child(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {
+        Step::from(child).around(namespace, self.apply_any(namespace, child)).await
+    }
+
+    async fn apply_any(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {
         match child {
             Child::ServiceAccount(account) => self.apply(namespace, &**account).await,
             Child::NetworkPolicy(policy) => self.apply(namespace, &**policy).await,

@@ -28,5 +28,6 @@ pub mod schedule;
 pub mod settings;
 pub mod squad;
 pub mod status;
+pub mod step;
 pub mod task;
 pub mod watch;

@@ -405,6 +405,21 @@ fn an_agent_that_sleeps_after_tasks_wakes_for_the_next() {
 }
 
 #[test]
+fn an_agent_rests_once_the_ends_of_its_tasks_are_in_their_statuses() {
+    for after_task in [AfterTask::Sleep, AfterTask::Delete] {
+        let mut observed = awake();
+        let lifecycle = Lifecycle { after_task: Some(after_task), ..Default::default() };
+        change(&mut observed, |agent| agent.spec.lifecycle = Some(lifecycle));
+        let (task, _) = task("a", TaskPhase::Running);
+        observed.tasks = vec![(task, TaskPhase::Succeeded)];
+        let plan = decide(&observed);
+        assert_eq!((plan.remove.as_slice(), standing(&plan).1.as_str()), (&[][..], "Idle"));
+        observed.pod = None;
+        assert_eq!(decide(&observed).apply, [], "nor does it wake for that");
+    }
+}
+
+#[test]
 fn suspending_and_finishing_remove_what_they_say() {
     let mut observed = awake();
     observed.tasks = vec![task("a", TaskPhase::Succeeded)];
