@@ -151,19 +151,14 @@ impl Step {
 #[cfg(not(feature = "failpoints"))]
 fn reach(_moment: &str, _step: Step, _place: &str) {}
 
-/// How often a process dies at each point and place: at the first two of the times that it comes there.
-#[cfg(feature = "failpoints")]
-const DEATHS: [&str; 2] = ["first", "second"];
-
-/// A failpoint that is told to return a directory ends the process like `kill -9`. Files in that directory say where
-/// processes have died.
+/// A failpoint that is told to return a directory ends the process like `kill -9`, once for each place: a file in that
+/// directory says that it has.
 #[cfg(feature = "failpoints")]
 fn reach(moment: &str, step: Step, place: &str) {
     let point = format!("{moment}-{}", step.name());
     fail::fail_point!(&point, |directory: Option<String>| {
-        let directory = std::path::PathBuf::from(directory.unwrap_or_default());
-        let file = |death: &str| directory.join(format!("{point}.{place}.{death}"));
-        if DEATHS.iter().any(|death| std::fs::File::create_new(file(death)).is_ok()) {
+        let death = std::path::PathBuf::from(directory.unwrap_or_default()).join(format!("{point}.{place}"));
+        if std::fs::File::create_new(death).is_ok() {
             std::process::abort();
         }
     });

@@ -11,7 +11,7 @@ fn failpoints() -> impl Iterator<Item = String> {
     Step::ALL.iter().flat_map(|step| ["before", "after"].map(|moment| format!("{moment}-{}", step.name())))
 }
 
-/// Operators that die at failpoints, twice for each of its places; where they have, a directory remembers.
+/// Operators that die at failpoints, once for each of its places; where they have, a directory remembers.
 pub struct Mortals<'a> {
     cluster: &'a LightCluster,
     redis: &'a Redis,
@@ -65,7 +65,7 @@ impl<'a> Mortals<'a> {
         }
     }
 
-    /// Where they have died, as `POINT.PLACE.TIME`.
+    /// Where they have died, as `POINT.PLACE`.
     pub fn deaths(&self) -> BTreeSet<String> {
         let files = std::fs::read_dir(self.graves).unwrap();
         files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
