@@ -56,12 +56,15 @@ pub enum Body {
         /// The model asked for.
         model: String,
     },
-    /// Somebody wrote to the agent while it worked.
+    /// Somebody wrote to the agent while it worked, and it has read that. The event's task is the one that says it.
     UserMessage {
         /// The text.
         content: String,
         /// Whether it went into the running task.
         steer: bool,
+        /// The uid of the task that it went into.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        into: Option<String>,
     },
     /// A block of the model's thinking.
     Thinking {
@@ -366,7 +369,7 @@ mod tests {
         let (id, tool) = (String::from("t1"), String::from("Bash"));
         let bodies = [
             Body::TaskStarted { instructions: "x".into(), resuming_session: true, model: "m".into() },
-            Body::UserMessage { content: "x".into(), steer: true },
+            Body::UserMessage { content: "x".into(), steer: true, into: Some("t2".into()) },
             Body::Thinking { content: "x".into() },
             Body::Text { content: "x".into() },
             Body::TextDelta { content: "x".into() },

@@ -83,6 +83,7 @@ impl AgentClient {
     /// The agent did not take it; saying it again is safe.
     pub async fn call(&self, call: &Call) -> Result<(), AgentCallError> {
         let (pod, uid, what) = match call {
+            Call::Steer { pod, uid, .. } => (pod, uid, "the message"),
             Call::Teach { pod, sources } => return self.teach(pod, sources).await,
             Call::Allow { pod, uid, allowance } => return self.allow(pod, uid, allowance).await,
             Call::PutTask { pod, uid, .. } => (pod, uid, "the task"),
@@ -90,7 +91,11 @@ impl AgentClient {
             Call::Answer { pod, id, .. } => (pod, id, "the answer"),
         };
         let is_cancellation = matches!(call, Call::CancelTask { .. });
-        let said = (pod.uid.clone(), format!("{what} {uid}"));
+        let said = match call {
+            Call::Steer { task, .. } => format!("{what} {uid} to {task}"),
+            _ => format!("{what} {uid}"),
+        };
+        let said = (pod.uid.clone(), said);
         if self.heard.lock().unwrap_or_else(PoisonError::into_inner).contains(&said) {
             return Ok(());
         }
@@ -99,11 +104,18 @@ impl AgentClient {
         let request = match call {
             Call::PutTask { request, .. } => self.http.put(format!("{url}/tasks/{uid}")).json(request),
             Call::Answer { answer, .. } => self.http.put(format!("{url}/requests/{uid}/answer")).json(answer),
+            Call::Steer { task, message, .. } => {
+                self.http.put(format!("{url}/tasks/{task}/messages/{uid}")).json(message)
+            }
             _ => self.http.post(format!("{url}/tasks/{uid}/cancel")),
         };
         match self.send(pod, what, request).await {
             // What the agent does not know, it does not do.
             Err(AgentCallError::Refused { status: StatusCode::NOT_FOUND, .. }) if is_cancellation => {}
+            // It does not work on that task any more, as its events are about to say, or not yet again.
+            Err(AgentCallError::Refused { status: StatusCode::CONFLICT, .. }) if matches!(call, Call::Steer { .. }) => {
+                return Ok(());
+            }
             result => result?,
         }
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);

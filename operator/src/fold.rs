@@ -36,6 +36,9 @@ fn session(id: &str) -> Option<String> {
     Some(id.to_owned()).filter(|id| !id.is_empty() && id.len() <= NAME)
 }
 
+/// The longest uid a status shows, in characters: Kubernetes' own have 36.
+const UID: usize = 64;
+
 fn add(tokens: &mut Tokens, usage: &TokenUsage) {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     tokens.input = tokens.input.saturating_add(number(usage.input_tokens));

@@ -11,7 +11,7 @@ use k8s_openapi::{
 use komputer_crds::v1beta1::{KomputerAgent, KomputerOffice, KomputerSchedule, KomputerTask};
 use komputer_events::{
     office::Answer,
-    task::{Allowance, TaskRequest},
+    task::{Allowance, Message, TaskRequest},
 };
 use kube::{Resource, ResourceExt};
 
@@ -104,6 +104,17 @@ pub enum Call {
         uid: String,
         /// The task.
         request: Box<TaskRequest>,
+    },
+    /// Says something in the middle of the running task.
+    Steer {
+        /// The agent's pod.
+        pod: PodAddress,
+        /// The running task's uid.
+        task: String,
+        /// The uid of the task that says it.
+        uid: String,
+        /// What to say.
+        message: Message,
     },
     /// Stops a task.
     CancelTask {

@@ -12,4 +12,5 @@ mod knowledge;
 mod office;
 mod redis_outages;
 mod requests;
+mod steering;
 mod tasks;

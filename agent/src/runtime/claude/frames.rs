@@ -3,6 +3,9 @@
 //! The set grows with every version: an unknown type is [`Frame::Unknown`], and never an error.
 use serde::Deserialize;
 use serde_json::Value;
+use uuid::Uuid;
+
+use crate::runtime::PromptState;
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -31,6 +34,10 @@ pub(super) enum Frame {
         tool_name: String,
         #[serde(default)]
         elapsed_time_seconds: f64,
+    },
+    CommandLifecycle {
+        command_uuid: Uuid,
+        state: PromptState,
     },
     ControlRequest {
         request_id: String,

@@ -98,6 +98,23 @@ impl Claude {
         }));
     }
 
+    /// Has it summarise the conversation.
+    pub(crate) fn compact(&self, keep: &str, uuid: Uuid) {
+        let text = format!("/compact {keep}");
+        self.write(&json!({
+            "type": "user", "message": {"role": "user", "content": text.trim_end()}, "uuid": uuid,
+            "parent_tool_use_id": null, "session_id": "",
+        }));
+    }
+
+    /// Takes back a prompt that the model has not read. Where that is not too late, [`PromptState::Cancelled`] follows.
+    ///
+    /// [`PromptState::Cancelled`]: super::PromptState::Cancelled
+    pub(crate) fn take_back(&self, uuid: Uuid) {
+        let request = json!({"subtype": "cancel_async_message", "message_uuid": uuid});
+        self.request(&format!("take-back-{uuid}"), &request);
+    }
+
     /// Stops the turn it is in.
     pub(crate) fn interrupt(&self) {
         self.request(INTERRUPT, &json!({"subtype": "interrupt", "cancel_queued": true}));

@@ -1,6 +1,7 @@
 //! Each situation by its value.
 mod seated;
 mod spending;
+mod steering;
 
 use std::{sync::Arc, time::Duration};
 
@@ -345,6 +346,7 @@ fn a_task_that_replaces_cancels_the_running_one_and_goes_before_those_that_wait(
             Call::Teach { .. } => "teach".into(),
             Call::Allow { uid, .. } => format!("allow {uid}"),
             Call::Answer { id, .. } => format!("answer {id}"),
+            Call::Steer { uid, .. } => format!("say {uid}"),
         });
         told.collect::<Vec<_>>()
     };
