@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// Where the HTTP server listens.
     #[arg(long, env = "KOMPUTER_LISTEN", default_value_t = SocketAddr::from(([0, 0, 0, 0], PORT)))]
     listen: SocketAddr,
+    /// Whether the agent manages others: it gets the tools for that.
+    #[arg(long, env = "KOMPUTER_MANAGER")]
+    manager: bool,
     /// The Claude Code executable.
     #[arg(long, env = "KOMPUTER_CLAUDE", default_value = "/usr/local/bin/claude")]
     claude: PathBuf,
@@ -56,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) workspace: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) claude: PathBuf,
+    /// Whether the agent manages others.
+    pub(crate) is_manager: bool,
     /// The user's secrets, by the name the agent's shell sees.
     pub(crate) user_secrets: Vec<(String, SecretString)>,
 }
@@ -88,6 +93,7 @@ impl Arguments {
             workspace: self.workspace,
             listen: self.listen,
             claude: self.claude,
+            is_manager: self.manager,
             user_secrets: user_secrets(std::env::vars_os()),
         })
     }

@@ -5,6 +5,8 @@ mod gateway;
 mod http;
 mod journal;
 mod knowledge;
+mod mcp;
+mod office;
 mod publisher;
 mod runtime;
 mod secret;
@@ -31,7 +33,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> anyhow::Result<()> {
     let hidden = secret::hide_this_process();
-    komputer_telemetry::init("komputer-agent");
+    let _telemetry = komputer_telemetry::init("komputer-agent");
     hidden?;
     supervisor::run(config::Arguments::parse().with_environment()?).await
 }

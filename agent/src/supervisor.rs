@@ -15,6 +15,7 @@ use crate::{
     gateway::{Desk, Gateway},
     journal::{Bounds, Journal, JournalError},
     knowledge::Known,
+    office::Requests,
     publisher::Publisher,
     runtime::claude::Installation,
     server::Server,
@@ -99,15 +100,28 @@ impl Agent {
         };
         let known = Arc::new(Known::open(workspace.knowledge(), workspace.claude().join("skills"))?);
         let allowances = Arc::new(Allowances::open(workspace.allowance())?);
-        let server = Server::new(queue.clone(), journal.clone(), known.clone(), allowances.clone(), config.token);
+        let requests = Arc::new(Requests::new(journal.clone()));
+        let office = config.is_manager.then(|| requests.clone());
+        let server =
+            Server::new(queue.clone(), journal.clone(), known.clone(), requests, allowances.clone(), config.token);
         let address = server.start(config.listen, stop.clone()).await?;
         journal.append(None, Body::Lifecycle { state: "ready".into() })?;
         tracing::info!(agent = %config.agent, %address, "ready");
 
         let session = Uuid::new_v5(&Uuid::NAMESPACE_OID, config.uid.as_bytes());
         let (for_worker, stop) = (journal.clone(), stop.clone());
-        let worker =
-            Worker { queue, journal: for_worker, desk, children, installation, known, allowances, session, stop };
+        let worker = Worker {
+            queue,
+            journal: for_worker,
+            desk,
+            children,
+            installation,
+            known,
+            office,
+            allowances,
+            session,
+            stop,
+        };
         let publisher = Publisher { journal: journal.clone(), streams, agent: config.agent, uid: config.uid };
         Ok(Self { journal, worker, publisher, workspace })
     }

@@ -36,9 +36,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    komputer_telemetry::init(PROGRAM);
-    args.validate()?;
     let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _telemetry = komputer_telemetry::init(PROGRAM);
+    args.validate()?;
     installed.map_err(|_| anyhow::anyhow!("another TLS provider was installed first"))?;
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(shutdown.clone())?);

@@ -4,6 +4,7 @@ use std::{convert::Infallible, time::Instant};
 use hyper::upgrade::OnUpgrade;
 use komputer_crds::v1beta1::{KomputerAgent, KomputerBudget, KomputerSquad, KomputerTask};
 use serde_json::json;
+use tracing::Instrument as _;
 use warp::{
     Filter, Rejection, Reply,
     filters::BoxedFilter,
@@ -114,6 +115,7 @@ fn request(api: &Api) -> impl Filter<Extract = (Api, HeaderMap, Query), Error = 
 
 async fn counted(api: Api, route: &'static str, answer: impl Future<Output = Result<Response, ApiError>>) -> Response {
     let asked = Instant::now();
+    let answer = answer.instrument(tracing::debug_span!("answer", route));
     let response = answer.await.unwrap_or_else(Reply::into_response);
     api.metrics.answered(route, response.status(), asked.elapsed());
     response

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use crate::{AgentId, Cursor, Money};
+use crate::{AgentId, Cursor, Money, office::OfficeRequest};
 
 /// How much of a payload an event carries; what is longer is cut and ends in [`limits::MARKER`].
 pub mod limits {
@@ -56,12 +56,15 @@ pub enum Body {
         /// The model asked for.
         model: String,
     },
-    /// Somebody wrote to the agent while it worked.
+    /// Somebody wrote to the agent while it worked, and it has read that. The event's task is the one that says it.
     UserMessage {
         /// The text.
         content: String,
         /// Whether it went into the running task.
         steer: bool,
+        /// The uid of the task that it went into.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        into: Option<String>,
     },
     /// A block of the model's thinking.
     Thinking {
@@ -172,6 +175,20 @@ pub enum Body {
         /// US dollars the task may have cost before it calls the model again; absent where nothing limits it any more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         allowance_usd: Option<Money>,
+    },
+    /// A manager asks something of its office. Open until it is answered, or its task ends.
+    OfficeRequest {
+        /// Joins it to its answer.
+        id: String,
+        /// What it asks.
+        request: OfficeRequest,
+    },
+    /// A manager has the answer to what it asked of its office.
+    OfficeAnswer {
+        /// The request's id.
+        id: String,
+        /// Whether it was refused.
+        is_error: bool,
     },
     /// The agent process itself changed state.
     Lifecycle {
@@ -296,7 +313,7 @@ impl Body {
     }
 }
 
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 19] = [
     "task_started",
     "user_message",
     "thinking",
@@ -313,6 +330,8 @@ const KNOWN: [&str; 17] = [
     "task_cancelled",
     "error",
     "budget",
+    "office_request",
+    "office_answer",
     "lifecycle",
 ];
 
@@ -321,6 +340,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::office::Named;
 
     fn event(body: Body) -> Event {
         Event {
@@ -349,7 +369,7 @@ mod tests {
         let (id, tool) = (String::from("t1"), String::from("Bash"));
         let bodies = [
             Body::TaskStarted { instructions: "x".into(), resuming_session: true, model: "m".into() },
-            Body::UserMessage { content: "x".into(), steer: true },
+            Body::UserMessage { content: "x".into(), steer: true, into: Some("t2".into()) },
             Body::Thinking { content: "x".into() },
             Body::Text { content: "x".into() },
             Body::TextDelta { content: "x".into() },
@@ -369,6 +389,8 @@ mod tests {
                 cost_usd: Money::from_nano(17),
                 allowance_usd: Some(Money::from_nano(16)),
             },
+            Body::OfficeRequest { id: "r".into(), request: OfficeRequest::DeleteAgent(Named { name: "bob".into() }) },
+            Body::OfficeAnswer { id: "r".into(), is_error: true },
             Body::Lifecycle { state: "ready".into() },
         ];
         assert_eq!(bodies.len(), KNOWN.len());

@@ -9,6 +9,7 @@ mod event;
 mod failure;
 pub mod knowledge;
 mod money;
+pub mod office;
 pub mod task;
 
 pub use agent::{AgentId, InvalidAgentId};

@@ -32,11 +32,32 @@ pub struct TaskRequest {
     /// above.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u32,
+    /// Instead of doing anything, the agent has its conversation summarised. The instructions, which may be empty then, say
+    /// what the summary is to keep.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub compact: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// What is said to an agent in the middle of a task: `PUT /v1/tasks/{task}/messages/{uid}`, answered 202 however often it is
+/// sent, and 409 where that task does not run any more. The uid is that of the `KomputerTask` that says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Message {
+    /// What to say.
+    pub text: String,
+    /// What says it fails once that many milliseconds have passed since the agent has read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
 }
 
 /// What a task may have cost before it calls the model again: `PUT /v1/tasks/{uid}/allowance`, told before the task itself

@@ -11,14 +11,17 @@ use komputer_events::{
     bus::{Streams, bell_key, retry_policy, shard, stream_key},
 };
 use kube::{ResourceExt, runtime::reflector::Store};
-use redis::{RedisError, cmd};
+use redis::{RedisError, cmd, pipe};
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
 
-use crate::keys::{Audience, MasterKey};
+use crate::{
+    keys::{Audience, MasterKey},
+    step::Step,
+};
 
 /// What agents' users are called.
 const PREFIX: &str = "komputer-agent:";
@@ -105,7 +108,8 @@ impl Access {
         let mut command = cmd("ACL");
         command.arg("SETUSER").arg(format!("{PREFIX}{agent}"));
         command.arg(rules(&agent, &hex::encode(Sha256::digest(password.reveal()))));
-        command.query_async::<()>(&mut self.streams.connection()).await?;
+        let mut connection = self.streams.connection();
+        Step::CreateUser.around(agent.namespace(), command.query_async::<()>(&mut connection)).await?;
         self.known.insert(agent, uid);
         Ok(())
     }
@@ -113,8 +117,16 @@ impl Access {
     async fn remove(&mut self, agent: &AgentId) -> Result<(), RedisError> {
         self.known.remove(agent);
         let mut connection = self.streams.connection();
-        cmd("ACL").arg("DELUSER").arg(format!("{PREFIX}{agent}")).query_async::<()>(&mut connection).await?;
-        cmd("DEL").arg(stream_key(agent)).query_async(&mut connection).await
+        // At once: by its user alone a sweep finds what an agent has left.
+        let mut both = pipe();
+        both.atomic()
+            .cmd("ACL")
+            .arg("DELUSER")
+            .arg(format!("{PREFIX}{agent}"))
+            .ignore()
+            .del(stream_key(agent))
+            .ignore();
+        Step::DeleteUser.around(agent.namespace(), both.query_async(&mut connection)).await
     }
 
     /// Makes users that are missing and removes those of agents that went while nobody looked.

@@ -9,6 +9,7 @@ use futures::{FutureExt, future::BoxFuture};
 use komputer_events::task::Allowance;
 use reqwest::{Client, Method, StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
+use tracing::{Instrument as _, debug_span};
 
 use crate::{
     agent::Source,
@@ -123,24 +124,38 @@ impl AgentClient {
     /// The agent did not take it; saying it again is safe.
     pub async fn call(&self, call: &Call) -> Result<(), AgentCallError> {
         let (pod, uid, what) = match call {
+            Call::Steer { pod, uid, .. } => (pod, uid, "the message"),
             Call::Teach { pod, sources } => return self.teach(pod, sources).await,
             Call::Allow { pod, uid, allowance } => return self.allow(pod, uid, allowance).await,
             Call::PutTask { pod, uid, .. } => (pod, uid, "the task"),
             Call::CancelTask { pod, uid } => (pod, uid, "the cancellation"),
+            Call::Answer { pod, id, .. } => (pod, id, "the answer"),
         };
         let is_cancellation = matches!(call, Call::CancelTask { .. });
-        let said = (pod.uid.clone(), format!("{what} {uid}"));
+        let said = match call {
+            Call::Steer { task, .. } => format!("{what} {uid} to {task}"),
+            _ => format!("{what} {uid}"),
+        };
+        let said = (pod.uid.clone(), said);
         if self.heard.lock().unwrap_or_else(PoisonError::into_inner).contains(&said) {
             return Ok(());
         }
         // Made only now: a task may be long, and a working agent's is decided upon again and again.
         let sent = match call {
             Call::PutTask { request, .. } => self.put(pod, what, format!("tasks/{uid}"), request).await,
+            Call::Answer { answer, .. } => self.put(pod, what, format!("requests/{uid}/answer"), answer).await,
+            Call::Steer { task, message, .. } => {
+                self.put(pod, what, format!("tasks/{task}/messages/{uid}"), message).await
+            }
             _ => self.send(pod, what, Method::POST, format!("tasks/{uid}/cancel"), Vec::new()).await,
         };
         match sent {
             // What the agent does not know, it does not do.
             Err(AgentCallError::Refused { status: StatusCode::NOT_FOUND, .. }) if is_cancellation => {}
+            // It does not work on that task any more, as its events are about to say, or not yet again.
+            Err(AgentCallError::Refused { status: StatusCode::CONFLICT, .. }) if matches!(call, Call::Steer { .. }) => {
+                return Ok(());
+            }
             result => result?,
         }
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
@@ -207,8 +222,9 @@ impl AgentClient {
         body: Vec<u8>,
     ) -> Result<(), AgentCallError> {
         let unreachable = |source| AgentCallError::Unreachable { ip: pod.ip.clone(), source };
-        let (status, body) =
-            self.wire.ask(Asked { pod: pod.clone(), method, path, body }).await.map_err(unreachable)?;
+        let asked = self.wire.ask(Asked { pod: pod.clone(), method, path, body });
+        let span = debug_span!("tell", what, pod = pod.uid);
+        let (status, body) = asked.instrument(span).await.map_err(unreachable)?;
         if status.is_success() {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use kube::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::{carry_out::MANAGER, keys::MasterKey};
+use crate::{carry_out::MANAGER, keys::MasterKey, step::Step};
 
 /// What derived secrets come from.
 pub const KEYS: &str = "komputer-keys";
@@ -86,7 +86,7 @@ async fn ensure(secrets: &Api<Secret>, name: &'static str, make: fn() -> Data) -
         ..Default::default()
     };
     let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-    match secrets.create(&params, &secret).await {
+    match Step::CreateKeys.around(name, secrets.create(&params, &secret)).await {
         Ok(made) => Ok(made.data.unwrap_or_default()),
         Err(kube::Error::Api(status)) if status.is_already_exists() => {
             let other = secrets.get(name).await.map_err(failed)?;

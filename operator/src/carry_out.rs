@@ -9,7 +9,8 @@ use k8s_openapi::{
     api::core::v1::{PersistentVolumeClaim, Pod},
     apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::OwnerReference},
 };
-use komputer_crds::v1beta1::{KomputerAgent, KomputerSquad, KomputerTask};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerSchedule, KomputerSquad, KomputerTask};
+use komputer_events::office::Answer;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions, Request},
@@ -17,17 +18,19 @@ use kube::{
 };
 use serde::Serialize;
 use serde_json::{Value, json};
+use tracing::{Instrument as _, debug_span};
 
 pub use error::CarryOutError;
 pub(crate) use error::{TIMEOUT, is_not_found, words};
-use error::{exists, is_conflict};
+use error::{exists, is_conflict, is_refusal};
 
 use crate::{
     agent_client::AgentClient,
     lease::Leadership,
     metrics::Metrics,
-    plan::{Child, Exactly, Hold, Plan, Removal},
+    plan::{Call, Child, Effect, Errand, Exactly, Hold, Plan, Removal},
     recorder::Recorder,
+    step::Step,
 };
 
 /// The field manager of children.
@@ -86,33 +89,26 @@ impl Hands {
     {
         let namespace = object.namespace().unwrap_or_default();
         if plan.hold == Some(Hold::Take) {
-            self.hold(object, &[FINALIZER]).await?;
+            Step::Hold.around(&namespace, self.hold(object, &[FINALIZER])).await?;
         }
         for removal in &plan.remove {
-            match removal {
-                Removal::Pod(pod) => self.delete::<Pod>(&namespace, pod).await,
-                Removal::Volume(volume) => self.delete::<PersistentVolumeClaim>(&namespace, volume).await,
-                Removal::Task(task) => self.delete::<KomputerTask>(&namespace, task).await,
-                Removal::Agent(agent) => self.delete::<KomputerAgent>(&namespace, agent).await,
-                Removal::Squad(squad) => self.delete::<KomputerSquad>(&namespace, squad).await,
-            }?;
+            self.remove(&namespace, removal).await?;
         }
         for child in &plan.apply {
             self.apply_child(&namespace, child).await?;
         }
         for call in &plan.calls {
-            self.fence()?;
-            self.agents.call(call).await?;
+            self.call(&namespace, call).await?;
         }
         let version = match &plan.status {
             Some(status) if self.are_present(&namespace, &plan.present).await? => {
-                self.write_status(object, status).await?
+                Step::Status.around(&namespace, self.write_status(object, status)).await?
             }
             Some(_) => return Err(CarryOutError::Outdated),
             None => None,
         };
         if plan.hold == Some(Hold::Release) {
-            self.hold(object, &[]).await?;
+            Step::Release.around(&namespace, self.hold(object, &[])).await?;
         }
         for report in &plan.reports {
             self.recorder.report(object.object_ref(&()), report.clone());
@@ -120,11 +116,55 @@ impl Hands {
         Ok(version)
     }
 
+    /// Does what a manager has asked for, and answers. What the cluster refuses is answered with its words: trying it
+    /// again would change nothing, and the manager can.
+    ///
+    /// # Errors
+    /// It could not be done or answered now, and may be later.
+    pub async fn run_errand(&self, namespace: &str, errand: &Errand) -> Result<(), CarryOutError> {
+        let done = match &errand.effect {
+            Some(Effect::Apply(child)) => self.apply_child(namespace, child).await,
+            Some(Effect::Remove(removal)) => self.remove(namespace, removal).await,
+            None => Ok(()),
+        };
+        let answer = match done {
+            Err(CarryOutError::Api { source, .. }) if is_refusal(&source) => Answer::Error(words(&source)),
+            Err(error @ CarryOutError::NotOurs { .. }) => Answer::Error(error.to_string()),
+            done => done.map(|()| errand.answer.clone())?,
+        };
+        let (pod, id) = (errand.pod.clone(), errand.id.clone());
+        self.call(namespace, &Call::Answer { pod, id, answer }).await
+    }
+
+    async fn call(&self, namespace: &str, call: &Call) -> Result<(), CarryOutError> {
+        self.fence()?;
+        Ok(Step::from(call).around(namespace, self.agents.call(call)).await?)
+    }
+
+    async fn remove(&self, namespace: &str, removal: &Removal) -> Result<(), CarryOutError> {
+        Step::from(removal).around(namespace, self.remove_any(namespace, removal)).await
+    }
+
+    async fn remove_any(&self, namespace: &str, removal: &Removal) -> Result<(), CarryOutError> {
+        match removal {
+            Removal::Pod(pod) => self.delete::<Pod>(namespace, pod).await,
+            Removal::Volume(volume) => self.delete::<PersistentVolumeClaim>(namespace, volume).await,
+            Removal::Task(task) => self.delete::<KomputerTask>(namespace, task).await,
+            Removal::Agent(agent) => self.delete::<KomputerAgent>(namespace, agent).await,
+            Removal::Schedule(schedule) => self.delete::<KomputerSchedule>(namespace, schedule).await,
+            Removal::Squad(squad) => self.delete::<KomputerSquad>(namespace, squad).await,
+        }
+    }
+
     /// Applies one child.
     ///
     /// # Errors
     /// It cannot be applied.
     pub async fn apply_child(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {
+        Step::from(child).around(namespace, self.apply_any(namespace, child)).await
+    }
+
+    async fn apply_any(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {
         match child {
             Child::ServiceAccount(account) => self.apply(namespace, &**account).await,
             Child::NetworkPolicy(policy) => self.apply(namespace, &**policy).await,
@@ -132,6 +172,8 @@ impl Hands {
             Child::Volume(volume) => self.create(namespace, &**volume).await,
             Child::Pod(pod) => self.create(namespace, &**pod).await,
             Child::Task(task) => self.create(namespace, &**task).await,
+            Child::Office(office) => self.create(namespace, &**office).await,
+            Child::Schedule(schedule) => self.create(namespace, &**schedule).await,
             Child::VolumeSize(volume, size) => self.resize(namespace, volume, size).await,
             Child::Cancellation(task) => self.cancel(namespace, task).await,
             Child::Agent(agent) => match self.apply(namespace, &**agent).await {
@@ -293,6 +335,7 @@ impl Hands {
     ) -> Result<T, CarryOutError> {
         self.fence()?;
         let (of_kind, name) = (kind.clone(), name.to_owned());
+        let request = request.instrument(debug_span!("write", action, kind, name));
         let result = match tokio::time::timeout(TIMEOUT, request).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(source)) => Err(CarryOutError::Api { action, kind, name, source: Box::new(source) }),

@@ -15,6 +15,7 @@ use kube::{
     },
 };
 use serde::Serialize;
+use tracing::{Instrument as _, debug_span};
 
 use crate::{
     carry_out::{CarryOutError, Hands, Version},
@@ -90,8 +91,9 @@ pub async fn run<C: Controller>(
 
 async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C>>) -> Result<Action, CarryOutError> {
     let begun = Instant::now();
-    let result = look(object, &context).await;
     let kind = C::Object::kind(&()).into_owned();
+    let (namespace, name) = (object.namespace(), object.name_any());
+    let result = look(object, &context).instrument(debug_span!("reconcile", kind, namespace, name)).await;
     context.hands.metrics.reconciled(kind, result.as_ref().map(drop), begun.elapsed());
     result.map(Action::requeue)
 }
@@ -114,8 +116,12 @@ pub(crate) async fn look<C: Controller>(
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
         memory.version = version.or(memory.version);
     });
+    let namespace = object.namespace().unwrap_or_default();
+    for errand in &plan.errands {
+        context.hands.run_errand(&namespace, errand).await?;
+    }
     if let Some(child) = &plan.last {
-        context.hands.apply_child(&object.namespace().unwrap_or_default(), child).await?;
+        context.hands.apply_child(&namespace, child).await?;
     }
     context.remember(reference, |memory| memory.failures = 0);
     Ok(plan.again.map_or(HEARTBEAT, |again| again.min(HEARTBEAT)))

@@ -10,6 +10,7 @@ use crate::{
     carry_out::Hands,
     controller::{self, Controller, Queue},
     declared::{Attachment, Attachments, Declared, DeclaredController, World, attachments_of},
+    office::OfficeController,
     prune::prune,
     schedule::{ScheduleController, is_agent_of},
     squad::{Registry, SquadController, Squads},
@@ -250,6 +251,14 @@ impl Declarations {
         self.skills.store.clone()
     }
 
+    pub(crate) fn offices(&self) -> Store<KomputerOffice> {
+        self.offices.store.clone()
+    }
+
+    pub(crate) fn schedules(&self) -> Store<KomputerSchedule> {
+        self.schedules.store.clone()
+    }
+
     pub(crate) fn squads(&self) -> Squads {
         Squads { registry: self.registry.clone(), store: self.squads.store.clone() }
     }
@@ -292,7 +301,8 @@ impl Declarations {
         if before == after { Vec::new() } else { [before, after].concat() }
     }
 
-    fn wake_offices(&self, namespace: &str, manager: &str) {
+    /// Wakes the offices of a manager.
+    pub(crate) fn wake_offices(&self, namespace: &str, manager: &str) {
         let offices = self.offices.store.state();
         let of_manager = offices.iter().filter(|office| {
             office.spec.manager_ref.name == manager && office.namespace().as_deref() == Some(namespace)
@@ -332,8 +342,11 @@ impl Declarations {
         }
     }
 
-    /// Wakes the schedule that has made the task.
+    /// Wakes the schedule that has made the task, and the offices of who may wait for it.
     pub(crate) fn task_changed(&self, task: &KomputerTask) {
+        let namespace = task.namespace().unwrap_or_default();
+        let managers = AgentId::new(&namespace, &task.spec.agent_ref.name).map(|id| self.attachments.managers(&id));
+        managers.unwrap_or_default().first().into_iter().for_each(|manager| self.wake_offices(&namespace, manager));
         let owners = task.owner_references().iter();
         for schedule in owners.filter(|owner| owner.kind == KomputerSchedule::kind(&())) {
             let reference = ObjectRef::new(&schedule.name);
@@ -353,7 +366,12 @@ impl Declarations {
         self,
         world: World,
         cluster_templates: Store<KomputerAgentClusterTemplate>,
-        (schedules, squads, budgets): (ScheduleController, SquadController, BudgetController),
+        (schedules, squads, budgets, offices): (
+            ScheduleController,
+            SquadController,
+            BudgetController,
+            OfficeController,
+        ),
         hands: Hands,
     ) {
         let templates = Kept { store: world.templates.clone(), wakes: self.templates };
@@ -365,7 +383,7 @@ impl Declarations {
             self.connectors.run(&world, &hands),
             self.memories.run(&world, &hands),
             self.skills.run(&world, &hands),
-            self.offices.run(&world, &hands),
+            self.offices.run_by(offices, &hands),
             self.budgets.run_by(budgets, &hands),
             self.squads.run_by(squads, &hands),
             self.schedules.run_by(schedules, &hands),

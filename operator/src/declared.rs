@@ -4,7 +4,6 @@ mod attached;
 mod attachments;
 mod config;
 mod decide;
-mod office;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -12,4 +11,5 @@ mod world;
 
 pub use attachments::{Attachment, Attachments, attachments_of};
 pub use decide::{Declared, DeclaredController, Observed, Verdict};
+pub(crate) use decide::{decide, invalid};
 pub use world::World;

@@ -1,9 +1,11 @@
 //! A status is a pure fold over the agent's events, and carries the cursor it was folded up to: whatever is replayed,
 //! lost or repeated between two writes, the next status is the same.
 mod agent;
+mod requests;
 mod task;
 
 pub use agent::{AgentSummary, LastTaskSummary};
+pub use requests::{Asked, OpenRequests};
 pub use task::TaskSummary;
 
 use komputer_crds::v1beta1::Tokens;
@@ -33,6 +35,9 @@ const NAME: usize = 253;
 fn session(id: &str) -> Option<String> {
     Some(id.to_owned()).filter(|id| !id.is_empty() && id.len() <= NAME)
 }
+
+/// The longest uid a status shows, in characters: Kubernetes' own have 36.
+const UID: usize = 64;
 
 fn add(tokens: &mut Tokens, usage: &TokenUsage) {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);

@@ -7,7 +7,7 @@ use std::{
 use backon::BackoffBuilder;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use jiff::Timestamp;
-use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerTask, Role};
 use komputer_events::{
     AgentId, Cursor, Event,
     bus::{BusError, Page, Ring, Streams, retry_policy},
@@ -22,7 +22,7 @@ use crate::{
     budget::{Ledger, Meter},
     clock,
     controller::Queue,
-    fold::{AgentSummary, Fold, TaskSummary},
+    fold::{AgentSummary, Fold, OpenRequests, TaskSummary},
     metrics::Metrics,
     task::TaskIndex,
 };
@@ -64,6 +64,7 @@ struct Folded {
     read: Timestamp,
     agent: AgentSummary,
     tasks: BTreeMap<String, TaskSummary>,
+    requests: OpenRequests,
 }
 
 /// Events read at once.
@@ -111,13 +112,25 @@ impl Inbox {
         folded.get(agent).and_then(|folded| folded.tasks.get(task_uid)).cloned()
     }
 
+    /// What the agent has asked of its office and has no answer to.
+    pub fn requests(&self, agent: &AgentId, uid: &str) -> OpenRequests {
+        let folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        folded.get(agent).filter(|folded| folded.uid == uid).map(|folded| folded.requests.clone()).unwrap_or_default()
+    }
+
     /// Forgets an agent that is gone: the last words of its pod come when the object is no more.
     fn forget(&self, agent: &AgentId) {
         self.folded.lock().unwrap_or_else(PoisonError::into_inner).remove(agent);
     }
 
     /// Reads on whenever `rings` says so, and has the agents and tasks concerned looked at. Ends with `rings`.
-    pub async fn run(&self, mut rings: mpsc::Receiver<Ring>, agents: Queue<KomputerAgent>, tasks: Queue<KomputerTask>) {
+    pub async fn run(
+        &self,
+        mut rings: mpsc::Receiver<Ring>,
+        agents: Queue<KomputerAgent>,
+        tasks: Queue<KomputerTask>,
+        wake_office: impl Fn(&AgentId),
+    ) {
         let mut missed = BTreeSet::new();
         let mut delays = retry_policy().build();
         loop {
@@ -138,7 +151,12 @@ impl Inbox {
             let mut results = std::pin::pin!(results.buffer_unordered(CONCURRENCY));
             while let Some((agent, result)) = results.next().await {
                 match result {
-                    Ok(()) => self.announce(&agent, &agents, &tasks),
+                    Ok(()) => {
+                        self.announce(&agent, &agents, &tasks);
+                        if self.has_asked(&agent) {
+                            wake_office(&agent);
+                        }
+                    }
                     Err(error) => {
                         tracing::warn!(%agent, error = &error as &dyn std::error::Error, "could not read events");
                         missed.insert(agent);
@@ -188,19 +206,28 @@ impl Inbox {
         Ok(())
     }
 
-    /// Goes on where the statuses stand, which may differ: the agent's and its tasks' are separate writes.
+    fn has_asked(&self, agent: &AgentId) -> bool {
+        let folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        folded.get(agent).is_some_and(|folded| !folded.requests.is_empty())
+    }
+
+    /// Goes on where the statuses stand, which may differ: the agent's and its tasks' are separate writes. What a manager
+    /// asks stands in no status: its open tasks are read from their beginning.
     fn load(&self, agent: &AgentId, uid: &str, object: &KomputerAgent) -> Folded {
         let summary = AgentSummary::from(object);
         let open = self.tasks_of(agent).filter(|task| !task.phase().is_terminal());
+        let start = if object.spec.role == Some(Role::Manager) { made } else { start };
         let tasks: BTreeMap<_, _> =
             open.filter_map(|task| Some((task.uid()?, (start(&task), TaskSummary::from(&*task))))).collect();
         let cursor = tasks.values().map(|(start, _)| *start).fold(summary.cursor, Ord::min);
         let tasks = tasks.into_iter().map(|(uid, (_, summary))| (uid, summary)).collect();
-        Folded { uid: uid.to_owned(), cursor, read: Timestamp::UNIX_EPOCH, agent: summary, tasks }
+        let (read, requests) = (Timestamp::UNIX_EPOCH, OpenRequests::default());
+        Folded { uid: uid.to_owned(), cursor, read, agent: summary, tasks, requests }
     }
 
     fn fold(&self, folded: &mut Folded, agent: &AgentId, event: &Event, meters: &[Meter]) {
         folded.agent.fold_metered(event, meters);
+        folded.requests.fold(event);
         let Some(uid) = &event.task else { return };
         if !folded.tasks.contains_key(uid) {
             let task = self.tasks_of(agent).find(|task| task.uid().as_ref() == Some(uid));
@@ -239,10 +266,13 @@ impl Inbox {
 /// Where to read on for a task: after what its status has, else from when it was made.
 fn start(task: &KomputerTask) -> Cursor {
     let written = task.status.as_ref().and_then(|status| status.cursor.as_deref()?.parse().ok());
-    written.unwrap_or_else(|| {
-        let made = task.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_millisecond());
-        Cursor::at(u64::try_from(made).unwrap_or(0).saturating_sub(CLOCK_SKEW_MS))
-    })
+    written.unwrap_or_else(|| made(task))
+}
+
+/// Where a task's first event is at the earliest.
+fn made(task: &KomputerTask) -> Cursor {
+    let made = task.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_millisecond());
+    Cursor::at(u64::try_from(made).unwrap_or(0).saturating_sub(CLOCK_SKEW_MS))
 }
 
 fn id(agent: &KomputerAgent) -> Option<AgentId> {

@@ -15,6 +15,8 @@ use kube::{
 };
 use tokio::{sync::watch, time::Instant};
 
+use crate::step::Step;
+
 /// A lease and how it is held.
 #[derive(Clone, Debug)]
 pub struct LeaseConfig {
@@ -175,7 +177,10 @@ impl Elector {
         };
         // The resourceVersion makes this a compare-and-swap: of two candidates one gets a conflict.
         let patch = serde_json::json!({ "metadata": { "resourceVersion": version }, "spec": spec });
-        match self.call(self.api.patch(&self.config.name, &PatchParams::default(), &Patch::Merge(patch))).await {
+        let params = PatchParams::default();
+        let patch = Patch::Merge(patch);
+        let request = self.api.patch(&self.config.name, &params, &patch);
+        match Step::Lease.around(&self.config.identity, self.call(request)).await {
             Ok(_) => Ok(true),
             Err(LeaseError::Api(kube::Error::Api(status))) if status.is_conflict() => Ok(false),
             Err(error) => Err(error),
@@ -187,7 +192,8 @@ impl Elector {
             metadata: ObjectMeta { name: Some(self.config.name.clone()), ..Default::default() },
             spec: Some(self.spec(now, Some(MicroTime(now)), 0)),
         };
-        match self.call(self.api.create(&PostParams::default(), &lease)).await {
+        let params = PostParams::default();
+        match Step::Lease.around(&self.config.identity, self.call(self.api.create(&params, &lease))).await {
             Ok(_) => Ok(true),
             Err(LeaseError::Api(kube::Error::Api(status))) if status.is_already_exists() => Ok(false),
             Err(error) => Err(error),
@@ -197,7 +203,9 @@ impl Elector {
     async fn release(&self) {
         let patch = serde_json::json!({ "spec": { "holderIdentity": "", "leaseDurationSeconds": 1 } });
         let params = PatchParams::default();
-        if let Err(error) = self.call(self.api.patch(&self.config.name, &params, &Patch::Merge(patch))).await {
+        let patch = Patch::Merge(patch);
+        let request = self.api.patch(&self.config.name, &params, &patch);
+        if let Err(error) = Step::Unlease.around(&self.config.identity, self.call(request)).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "could not let go of the lease");
         }
     }

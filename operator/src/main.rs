@@ -6,7 +6,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
-    komputer_telemetry::init("komputer-operator");
+    #[cfg(feature = "failpoints")]
+    let _failpoints = fail::FailScenario::setup();
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
+    let _telemetry = komputer_telemetry::init("komputer-operator");
     komputer_operator::run(komputer_operator::Arguments::parse()).await
 }

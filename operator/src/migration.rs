@@ -28,6 +28,7 @@ use crate::{
     carry_out::{METADATA, STATUS_MANAGER, TIMEOUT, is_not_found, words},
     plan::{Report, Severity},
     recorder::Recorder,
+    step::Step,
 };
 
 /// Objects of one list; the apiserver has all of them converted in one call.
@@ -218,7 +219,7 @@ impl Migration {
             Some(namespace) => format!("{} {namespace}/{name}", resource.kind),
             None => format!("{} {name}", resource.kind),
         };
-        match answer("write", &shown, write).await {
+        match Step::Store.around(resource.kind.as_str(), answer("write", &shown, write)).await {
             Err(MigrationError::Api { source, .. }) if is_not_found(&source) => Ok(()),
             result => result,
         }
@@ -244,7 +245,8 @@ async fn declare(definitions: &Api<Definition>, definition: &Definition, version
     }));
     let params = PatchParams { field_manager: Some(STATUS_MANAGER.into()), ..PatchParams::default() };
     let written = definitions.patch_status(&name, &params, &patch);
-    answer("write status.storedVersions of definition", &name, written).await.map(drop)
+    let written = answer("write status.storedVersions of definition", &name, written);
+    Step::DeclareStored.around(&name, written).await.map(drop)
 }
 
 async fn answer<T>(

@@ -8,8 +8,11 @@ use k8s_openapi::{
     },
     apimachinery::pkg::api::resource::Quantity,
 };
-use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
-use komputer_events::task::{Allowance, TaskRequest};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerOffice, KomputerSchedule, KomputerTask};
+use komputer_events::{
+    office::Answer,
+    task::{Allowance, Message, TaskRequest},
+};
 use kube::{Resource, ResourceExt};
 
 use crate::{agent::Source, keys::Sensitive};
@@ -33,8 +36,12 @@ pub enum Child {
     Task(Box<KomputerTask>),
     /// The end of a task that the operator has made, and that another replaces.
     Cancellation(Exactly),
-    /// A schedule's or squad's agent. Its metadata says of which uid it is to be, or that there is to be none yet.
+    /// A schedule's, squad's or office's agent. Its metadata says of which uid it is to be, or that there is to be none yet.
     Agent(Box<KomputerAgent>),
+    /// The office of a manager that has none.
+    Office(Box<KomputerOffice>),
+    /// A schedule of an office.
+    Schedule(Box<KomputerSchedule>),
 }
 
 /// An object, and no other of its name.
@@ -62,8 +69,10 @@ pub enum Removal {
     Volume(Exactly),
     /// Forgets a run of a schedule.
     Task(Exactly),
-    /// Ends a schedule's or squad's agent.
+    /// Ends a schedule's, squad's or office's agent.
     Agent(Exactly),
+    /// Ends an office's schedule.
+    Schedule(Exactly),
     /// Forgets a squad that nobody is a member of.
     Squad(Exactly),
 }
@@ -96,6 +105,17 @@ pub enum Call {
         /// The task.
         request: Box<TaskRequest>,
     },
+    /// Says something in the middle of the running task.
+    Steer {
+        /// The agent's pod.
+        pod: PodAddress,
+        /// The running task's uid.
+        task: String,
+        /// The uid of the task that says it.
+        uid: String,
+        /// What to say.
+        message: Message,
+    },
     /// Stops a task.
     CancelTask {
         /// The agent's pod.
@@ -103,6 +123,44 @@ pub enum Call {
         /// The task's uid.
         uid: String,
     },
+    /// Answers what a manager has asked of its office.
+    Answer {
+        /// The manager's pod.
+        pod: PodAddress,
+        /// The request's id.
+        id: String,
+        /// The answer.
+        answer: Answer,
+    },
+}
+
+/// What a manager has asked for: it is done, and then answered. Where the cluster refuses, its words are the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Errand {
+    /// The manager's pod.
+    pub pod: PodAddress,
+    /// The request's id.
+    pub id: String,
+    /// What is to be done.
+    pub effect: Option<Effect>,
+    /// The answer, once it is.
+    pub answer: Answer,
+}
+
+/// Something to do that may well be refused.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Applies a child.
+    Apply(Child),
+    /// Removes one.
+    Remove(Removal),
+}
+
+impl Effect {
+    /// Whether it makes an agent.
+    pub fn makes_agent(&self) -> bool {
+        matches!(self, Self::Apply(Child::Agent(_)))
+    }
 }
 
 /// How to reach an agent.
@@ -164,6 +222,8 @@ pub struct Plan<Status> {
     pub status: Option<Status>,
     /// What to tell people, once all else is done.
     pub reports: Vec<Report>,
+    /// What managers have asked for, once all else is done.
+    pub errands: Vec<Errand>,
     /// A child to apply once all else is done, because the cluster may well refuse it.
     pub last: Option<Child>,
     /// When to look again although nothing changed; `None` waits for a change.
@@ -181,6 +241,7 @@ impl<Status> Plan<Status> {
             calls: Vec::new(),
             status: None,
             reports: Vec::new(),
+            errands: Vec::new(),
             last: None,
             again: None,
         }

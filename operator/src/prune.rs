@@ -7,6 +7,7 @@ use kube::{Resource, ResourceExt};
 use crate::{
     agent::{MANIFEST_HASH, SEATS, TEMPLATE},
     conditions::Remark,
+    office::REQUEST,
     schedule::{SCHEDULE, TRIGGER},
 };
 
@@ -14,8 +15,8 @@ use crate::{
 /// which may be long, and which nothing reads.
 const DEPRECATED: &str = "deprecated";
 
-/// Of an object's metadata decisions read names, owners and times, and of annotations only those that are for komputer;
-/// the rest is most of it. Of agents labels too: budgets select by them.
+/// Of an object's metadata decisions read names, owners and times, of annotations only those that are for komputer, and of
+/// agents the labels, which budgets select by; the rest is most of it.
 pub fn prune<K: Resource<DynamicType = ()>>(object: &mut K) {
     let kind = Kind::ALL.into_iter().find(|kind| kind.name() == K::kind(&()));
     let metadata = object.meta_mut();
@@ -26,7 +27,7 @@ pub fn prune<K: Resource<DynamicType = ()>>(object: &mut K) {
 
 fn of_interest(kind: Option<Kind>, mut annotations: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     let deprecated = kind.map(|kind| deprecated_fields(kind, &annotations)).unwrap_or_default();
-    annotations.retain(|key, _| [MANIFEST_HASH, SEATS, TEMPLATE, SCHEDULE, TRIGGER].contains(&key.as_str()));
+    annotations.retain(|key, _| [MANIFEST_HASH, SEATS, TEMPLATE, SCHEDULE, TRIGGER, REQUEST].contains(&key.as_str()));
     if !deprecated.is_empty() {
         annotations.insert(DEPRECATED.into(), deprecated.join("; "));
     }
@@ -53,12 +54,11 @@ mod tests {
         agent.annotations_mut().insert(TRIGGER.into(), "1".into());
         prune(&mut agent);
         assert_eq!(agent.annotations_mut().remove(TRIGGER), Some("1".into()));
-        assert_eq!((agent.annotations().len(), deprecated(&agent)), (0, None));
-        assert_eq!(agent.labels()["a"], "b", "budgets select agents by their labels");
+        assert_eq!((agent.labels().len(), agent.annotations().len(), deprecated(&agent)), (1, 0, None));
         let mut task = KomputerTask::new("t", KomputerTaskSpec::default());
         task.metadata.labels = agent.metadata.labels.clone();
         prune(&mut task);
-        assert_eq!(task.metadata.labels, None);
+        assert_eq!(task.labels().len(), 0);
 
         let prompt = "v1alpha1.komputer.komputer.ai/spec.internalSystemPrompt";
         agent.metadata.annotations = Some([(prompt.into(), r#"{"is":"long"}"#.into())].into());

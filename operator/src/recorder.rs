@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use crate::{
     carry_out::MANAGER,
     plan::{Report, Severity},
+    step::Step,
 };
 
 /// Reports that wait for the apiserver; more are dropped, and the log says so: statuses hold all that matters.
@@ -37,7 +38,8 @@ impl Recorder {
         let (reports, mut waiting) = mpsc::channel::<(ObjectReference, Report)>(QUEUE);
         tokio::spawn(async move {
             while let Some((object, report)) = waiting.recv().await {
-                if let Err(error) = publisher.publish(&event(report), &object).await {
+                let (namespace, event) = (object.namespace.clone().unwrap_or_default(), event(report));
+                if let Err(error) = Step::Report.around(&namespace, publisher.publish(&event, &object)).await {
                     tracing::debug!(error = &error as &dyn std::error::Error, "could not publish an Event");
                 }
             }

@@ -209,6 +209,7 @@ fn watch_everything_else(
         ),
         memories: declarations.memories(),
         skills: declarations.skills(),
+        offices: declarations.offices(),
         pods: cache(Api::<AgentPod>::all(client.clone()), ours(), prune, {
             let (places, wake_owner) = (places.clone(), wake_owner(agent_queue));
             let (declarations, agents) = (declarations.clone(), agent_queue.clone());

@@ -15,6 +15,7 @@ use crate::{
     lessons::Lessons,
     metrics::{Metrics, Population},
     migration::Migration,
+    office::OfficeController,
     recorder::Recorder,
     schedule::ScheduleController,
     settings::Settings,
@@ -133,6 +134,13 @@ async fn lead(
         secrets: caches.secrets.clone(),
         system: arguments.namespace.clone(),
     };
+    let office_controller = OfficeController {
+        agents: agent_controller.clone(),
+        world: world.clone(),
+        offices: watches.declarations.offices(),
+        schedules: watches.declarations.schedules(),
+    };
+    let asked = watches.declarations.clone();
     let (rings, heard) = mpsc::channel(1);
     let bells = Bells::listen(&arguments.redis_address, &installation.redis);
     tokio::spawn(pass_on(bells, rings, watches.notices.clone()));
@@ -146,11 +154,13 @@ async fn lead(
         watches.declarations.run(
             world,
             watches.caches.cluster_templates,
-            (schedule_controller, squad_controller, budget_controller),
+            (schedule_controller, squad_controller, budget_controller, office_controller),
             hands.clone(),
         ),
         access.run(watches.noticed),
-        inbox.run(heard, watches.agent_queue, watches.task_queue),
+        inbox.run(heard, watches.agent_queue, watches.task_queue, |manager| {
+            asked.wake_offices(manager.namespace(), manager.name());
+        }),
         controller::run(agent_controller, hands.clone(), watches.agents, watches.agents_to_look_at),
         controller::run(task_controller, hands, watches.caches.tasks, watches.tasks_to_look_at),
     );

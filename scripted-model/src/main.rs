@@ -29,7 +29,7 @@ struct Arguments {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    komputer_telemetry::init("scripted-model");
+    let _telemetry = komputer_telemetry::init("scripted-model");
     let arguments = Arguments::parse();
     // Installed before anything is served: PID 1 has no default handlers, and would ignore the signals.
     let mut terminate = signal(SignalKind::terminate())?;

@@ -37,7 +37,7 @@ impl Default for Content {
 }
 
 impl Content {
-    /// The texts that are not inside other blocks.
+    /// The texts that are not inside other blocks, and what a user said while a tool ran.
     pub(crate) fn texts(&self) -> Vec<&str> {
         match self {
             Self::Text(text) => vec![text],
@@ -47,7 +47,17 @@ impl Content {
 }
 
 fn text_of(block: &Map<String, Value>) -> Option<&str> {
-    if block.get("type")? == "text" { block.get("text")?.as_str() } else { None }
+    match block.get("type")?.as_str()? {
+        "text" => block.get("text")?.as_str(),
+        "tool_result" => said_meanwhile(block.get("content")?.as_str()?),
+        _ => None,
+    }
+}
+
+/// What Claude Code adds to a tool's result where its user has written something while the tool ran: that, and no more.
+fn said_meanwhile(result: &str) -> Option<&str> {
+    let (_, note) = result.rsplit_once("<system-reminder>\nThe user sent a new message while you were working:\n")?;
+    Some(note.split_once("</system-reminder>")?.0)
 }
 
 impl Message {

@@ -2,7 +2,7 @@
 //!
 //! [`init`] is all that a small process needs. With the feature `server`, `serve` answers on an address of its own what
 //! Kubernetes and Prometheus ask: `/healthz` (the process runs), `/readyz` (every check of its `Health` passes) and
-//! `/metrics` (its `Registry`).
+//! `/metrics` (its `Registry`). With the feature `traces`, spans go where `OTEL_EXPORTER_OTLP_ENDPOINT` says.
 
 mod log;
 
@@ -14,8 +14,10 @@ mod metrics;
 mod process;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "traces")]
+mod traces;
 
-pub use log::init;
+pub use log::{Telemetry, init};
 
 #[cfg(feature = "server")]
 pub use health::{Check, Health};

@@ -6,6 +6,7 @@ use std::{
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
+    Layer as _,
     filter::Targets,
     fmt::{
         FmtContext, FormatEvent,
@@ -18,30 +19,54 @@ use tracing_subscriber::{
 
 /// The variable that says what is logged, as `level` or `target=level`, separated by commas.
 const FILTER_VARIABLE: &str = "KOMPUTER_LOG";
-const DEFAULT_FILTER: &str = "info,kube_client::client::builder=off";
+const DEFAULT_FILTER: &str = "info,kube_client::client::builder=off,rmcp=warn";
+
+/// Ends with the program: what is still to be sent is sent when it is dropped.
+#[derive(Debug)]
+#[must_use = "traces end with it"]
+pub struct Telemetry {
+    #[cfg(feature = "traces")]
+    _traces: Option<crate::traces::Traces>,
+}
 
 /// Logs JSON lines to standard error from here on, panics included, each naming `program`.
 ///
 /// What is logged is read from `KOMPUTER_LOG` (default `info`), for example `info,komputer_api=debug`; its entries add to
 /// the default ones, and an entry that cannot be read is named in a warning and the defaults are used.
 /// A second call, or a process that already has a tracing subscriber, changes nothing.
-pub fn init(program: &str) {
+///
+/// With the feature `traces`, spans are sent by OTLP over HTTP where `OTEL_EXPORTER_OTLP_ENDPOINT` says; a TLS provider has
+/// to be installed before.
+pub fn init(program: &str) -> Telemetry {
     static FIRST: Once = Once::new();
-    FIRST.call_once(|| install(program));
+    let mut telemetry = Telemetry {
+        #[cfg(feature = "traces")]
+        _traces: None,
+    };
+    FIRST.call_once(|| telemetry = install(program));
+    telemetry
 }
 
-fn install(program: &str) {
+fn install(program: &str) -> Telemetry {
     let asked = std::env::var(FILTER_VARIABLE).unwrap_or_default();
     let (filter, problem) = filter(&asked);
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .fmt_fields(JsonFields::new())
         .event_format(Lines::of(program))
-        .with_writer(std::io::stderr);
-    if tracing_subscriber::registry().with(lines).with(filter).try_init().is_err() {
-        return;
+        .with_writer(std::io::stderr)
+        .with_filter(filter);
+    let registry = tracing_subscriber::registry().with(lines);
+    #[cfg(feature = "traces")]
+    let (traces, failed) = match crate::traces::Traces::begin(program).transpose() {
+        Ok(traces) => (traces, None),
+        Err(error) => (None, Some(error)),
+    };
+    #[cfg(feature = "traces")]
+    let registry = registry.with(traces.as_ref().map(crate::traces::Traces::layer));
+    if registry.try_init().is_ok() {
+        log_panics();
     }
-    log_panics();
     if let Some(problem) = problem {
         tracing::warn!(
             variable = FILTER_VARIABLE,
@@ -49,6 +74,14 @@ fn install(program: &str) {
             problem,
             "log filter ignored, using {DEFAULT_FILTER:?}"
         );
+    }
+    #[cfg(feature = "traces")]
+    if let Some(error) = failed {
+        tracing::error!(%error, "no traces are sent; look at the variables OTEL_EXPORTER_OTLP_*");
+    }
+    Telemetry {
+        #[cfg(feature = "traces")]
+        _traces: traces,
     }
 }
 
@@ -157,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_second_call_changes_nothing() {
-        init("first");
-        init("second");
+        let _first = init("first");
+        let _second = init("second");
     }
 }

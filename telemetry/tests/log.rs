@@ -27,8 +27,8 @@ fn is_child() -> bool {
 #[test]
 fn every_line_is_json_once() {
     if is_child() {
-        komputer_telemetry::init("first");
-        komputer_telemetry::init("second");
+        let _first = komputer_telemetry::init("first");
+        let _second = komputer_telemetry::init("second");
         tracing::info!(answer = 42, "hello");
         tracing::debug!("too quiet");
         let _ = std::panic::catch_unwind(|| panic!("broken {}", "thing"));
@@ -45,7 +45,7 @@ fn every_line_is_json_once() {
 #[test]
 fn the_filter_comes_from_the_environment() {
     if is_child() {
-        komputer_telemetry::init("filtered");
+        let _telemetry = komputer_telemetry::init("filtered");
         tracing::info!("quiet");
         tracing::debug!(target: "loud", "heard");
         return;

@@ -18,6 +18,36 @@ async fn in_redis(node: &Node, namespace: &str) -> anyhow::Result<String> {
     node.kubectl(&["exec", "-n", SYSTEM, "komputer-redis-0", "--", "sh", "-c", &ask], "").await
 }
 
+/// Parts of komputer without which nothing is decided and nothing admitted.
+const PARTS: [&str; 2] = ["deployment/komputer-operator", "deployment/komputer-webhooks"];
+
+/// Has so many of each part run.
+async fn scale(node: &Node, replicas: u8) -> anyhow::Result<()> {
+    let replicas = format!("--replicas={replicas}");
+    node.kubectl(&[&["scale", "-n", SYSTEM, &replicas][..], &PARTS].concat(), "").await?;
+    for part in PARTS {
+        node.kubectl(&["rollout", "status", part, "-n", SYSTEM, "--timeout=120s"], "").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_namespace_goes_by_itself_while_operator_and_webhooks_are_down() -> anyhow::Result<()> {
+    let node = Node::connect().await?;
+    let namespace = node.namespace("deletion-alone").await?;
+    node.apply(&agent(&namespace, "ada", "<<text: here>>")).await?;
+    node.agent_where(&namespace, "ada", |agent| ready(agent).is_some_and(|(_, reason, _)| reason == "Idle")).await?;
+    let gone = async {
+        scale(&node, 0).await?;
+        node.remove_namespace(&namespace).await?;
+        node.without_namespace(&namespace).await
+    };
+    let gone = gone.await;
+    scale(&node, 2).await?;
+    gone?;
+    eventually("Redis to forget", || async { Ok(in_redis(&node, &namespace).await?.is_empty().then_some(())) }).await
+}
+
 #[tokio::test]
 async fn nothing_of_an_agent_outlives_it() -> anyhow::Result<()> {
     let node = Node::connect().await?;

@@ -72,8 +72,8 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    komputer_telemetry::init(PROGRAM);
     _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let _telemetry = komputer_telemetry::init(PROGRAM);
     let arguments = Arguments::parse();
     let (health, registry) = (Health::default(), Registry::new(PROGRAM));
     let metrics = Metrics::new(&registry);

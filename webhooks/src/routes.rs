@@ -31,6 +31,7 @@ pub fn routes(references: Arc<References>, admits: Admits, metrics: Metrics) -> 
     let measured = metrics.clone();
     let conversion = warp::path!("convert").and(warp::post()).and(warp::body::bytes()).map(move |body: Bytes| {
         let begun = Instant::now();
+        let _span = tracing::debug_span!("convert").entered();
         let (response, result) = convert(&body).map_or_else(bad_request, |(review, result)| (json(&review), result));
         measured.answered("convert", result, begun.elapsed());
         response
@@ -45,6 +46,7 @@ pub fn routes(references: Arc<References>, admits: Admits, metrics: Metrics) -> 
         let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.plural() == plural) else {
             return StatusCode::NOT_FOUND.into_response();
         };
+        let _span = tracing::debug_span!("validate", kind = kind.name()).entered();
         let answer = validate(kind, &body, &references);
         let (response, result) = answer.map_or_else(bad_request, |(review, result)| (json(&review), result));
         metrics.answered(kind.plural(), result, begun.elapsed());

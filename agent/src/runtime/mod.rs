@@ -2,6 +2,8 @@
 pub(crate) mod claude;
 
 use komputer_events::Body;
+use serde::Deserialize;
+use uuid::Uuid;
 
 /// What a runtime tells about the task it works on.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +22,8 @@ pub(crate) enum Signal {
     Turn(Turn),
     /// The API does not accept the key; nothing that follows can succeed.
     AuthenticationFailed(String),
+    /// What became of a prompt.
+    Prompt(Uuid, PromptState),
     /// The runtime is ready for a prompt.
     Initialized,
     /// The runtime's process has ended, however it was asked to.
@@ -29,6 +33,19 @@ pub(crate) enum Signal {
         /// The end of what it wrote to standard error.
         stderr: String,
     },
+}
+
+/// What becomes of a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PromptState {
+    /// The model reads it with its next call.
+    Started,
+    /// It is not read any more.
+    Cancelled,
+    /// Nothing that matters here.
+    #[serde(other)]
+    Other,
 }
 
 /// The end of one turn.

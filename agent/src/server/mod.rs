@@ -14,6 +14,7 @@ use crate::{
     http::Body,
     journal::Journal,
     knowledge::Known,
+    office::Requests,
     secret,
     tasks::{Allowances, Queue},
 };
@@ -26,6 +27,7 @@ pub(crate) struct Server {
     queue: Arc<Queue>,
     journal: Arc<Journal>,
     known: Arc<Known>,
+    requests: Arc<Requests>,
     allowances: Arc<Allowances>,
     token: SecretString,
 }
@@ -35,10 +37,11 @@ impl Server {
         queue: Arc<Queue>,
         journal: Arc<Journal>,
         known: Arc<Known>,
+        requests: Arc<Requests>,
         allowances: Arc<Allowances>,
         token: SecretString,
     ) -> Self {
-        Self { queue, journal, known, allowances, token }
+        Self { queue, journal, known, requests, allowances, token }
     }
 
     /// Starts serving; gives the address.

@@ -1,11 +1,16 @@
 use hyper::{Method, Request, StatusCode, body::Incoming, header};
-use komputer_events::task::{AgentStatus, Allowance, TaskRequest};
+use komputer_events::{
+    office::Answer as OfficeAnswer,
+    task::{AgentStatus, Allowance, Message, TaskRequest},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{Answer, Server};
 use crate::{
     http::{self, BodyError},
+    journal::JournalError,
     knowledge::KnowledgeError,
     tasks::{AllowanceError, InvalidUid, QueueError, TaskUid},
 };
@@ -31,6 +36,10 @@ enum Refusal {
     Json { what: &'static str, error: serde_json::Error },
     #[error("{field} {problem}")]
     Field { field: &'static str, problem: &'static str },
+    #[error("{0:?} is no request of this agent: expected a UUID")]
+    Request(String),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
@@ -48,16 +57,20 @@ impl Refusal {
             Self::NotFound(_) | Self::Queue(QueueError::Unknown(_)) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Uid(_)
+            | Self::Request(_)
             | Self::Json { .. }
             | Self::Field { .. }
             | Self::Body(BodyError::Broken(_))
             | Self::Knowledge(KnowledgeError::Name(_)) => StatusCode::BAD_REQUEST,
             Self::Body(BodyError::TooLong(_)) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body(BodyError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
-            Self::Queue(QueueError::Conflict(_)) => StatusCode::CONFLICT,
+            Self::Queue(QueueError::Conflict(_) | QueueError::NotRunning(_) | QueueError::Sent(_)) => {
+                StatusCode::CONFLICT
+            }
             Self::Queue(QueueError::Full) => StatusCode::TOO_MANY_REQUESTS,
             Self::Queue(QueueError::Store(_) | QueueError::Journal(_))
             | Self::Knowledge(KnowledgeError::Io { .. })
+            | Self::Journal(_)
             | Self::Allowance(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -91,6 +104,10 @@ impl Server {
             (Method::PUT, ["v1", "tasks", uid, "allowance"]) => {
                 self.put_allowance(&uid.parse()?, request.into_body()).await
             }
+            (Method::PUT, ["v1", "tasks", task, "messages", uid]) => {
+                self.put_message(&task.parse()?, uid.parse()?, request.into_body()).await
+            }
+            (Method::PUT, ["v1", "requests", id, "answer"]) => self.put_answer(id, request.into_body()).await,
             (Method::PUT, ["v1", "knowledge"]) => self.put_knowledge(request.into_body()).await,
             (Method::GET, ["v1", "status"]) => Ok(json_answer(StatusCode::OK, &self.status())),
             (Method::GET, ["metrics"]) => Ok(text_answer(self.metrics())),
@@ -98,6 +115,8 @@ impl Server {
                 method,
                 ["v1", "tasks", _]
                 | ["v1", "tasks", _, "cancel" | "allowance"]
+                | ["v1", "tasks", _, "messages", _]
+                | ["v1", "requests", _, "answer"]
                 | ["v1", "knowledge" | "status"]
                 | ["metrics"],
             ) => Err(Refusal::Method(method)),
@@ -109,6 +128,20 @@ impl Server {
         let request: TaskRequest = json(body, BODY, "a task").await?;
         check(&request)?;
         self.queue.submit(uid, request)?;
+        Ok(accepted())
+    }
+
+    async fn put_message(&self, task: &TaskUid, uid: TaskUid, body: Incoming) -> Result<Answer, Refusal> {
+        let message: Message = json(body, BODY, "a message").await?;
+        filled("text", &message.text)?;
+        self.queue.send(task, uid, message)?;
+        Ok(accepted())
+    }
+
+    async fn put_answer(&self, id: &str, body: Incoming) -> Result<Answer, Refusal> {
+        let id: Uuid = id.parse().map_err(|_| Refusal::Request(id.chars().take(64).collect()))?;
+        let answer: OfficeAnswer = json(body, BODY, "an answer").await?;
+        self.requests.answer(id, answer)?;
         Ok(accepted())
     }
 
@@ -156,16 +189,18 @@ async fn json<T: DeserializeOwned>(body: Incoming, limit: usize, what: &'static 
 
 /// What the type of a request does not say.
 fn check(request: &TaskRequest) -> Result<(), Refusal> {
-    let required = [("instructions", &request.instructions), ("model", &request.model)];
-    for (field, value) in required {
-        if value.trim().is_empty() {
-            return Err(Refusal::Field { field, problem: "is empty" });
-        }
+    if !request.compact {
+        filled("instructions", &request.instructions)?;
     }
+    filled("model", &request.model)?;
     if request.max_turns == Some(0) {
         return Err(Refusal::Field { field: "maxTurns", problem: "is 0: a task needs at least one call to the model" });
     }
     Ok(())
+}
+
+fn filled(field: &'static str, value: &str) -> Result<(), Refusal> {
+    if value.trim().is_empty() { Err(Refusal::Field { field, problem: "is empty" }) } else { Ok(()) }
 }
 
 fn accepted() -> Answer {

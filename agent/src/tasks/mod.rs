@@ -2,6 +2,8 @@
 mod account;
 mod allowances;
 mod deltas;
+mod letters;
+mod post;
 mod progress;
 mod queue;
 mod run;

@@ -4,11 +4,11 @@ use std::time::Duration;
 use komputer_events::FailureReason;
 use tokio::time::Instant;
 
-use crate::runtime::{Signal, Turn};
+use crate::runtime::{PromptState, Signal, Turn};
 
 /// How long background work may go on after the last turn.
 const BACKGROUND: Duration = Duration::from_mins(15);
-/// How long it may take, once background work has ended, until the turn begins that deals with it.
+/// How long it may take, once background work has ended or a prompt was sent, until the turn begins that deals with it.
 const NOTICE: Duration = Duration::from_secs(5);
 
 /// A process whose exit code is above was killed, for example because memory ran out.
@@ -55,6 +55,8 @@ pub(super) struct Progress {
     idle_since: Option<Instant>,
     /// Whether a turn has begun.
     pub(super) has_begun: bool,
+    /// Prompts that the model is still to read.
+    pub(super) unread: usize,
 }
 
 impl Progress {
@@ -74,16 +76,18 @@ impl Progress {
                 return Some(Ending::Failed(FailureReason::AuthenticationFailed, words.clone()));
             }
             Signal::Exited { code, stderr } => return Some(self.exited(*code, stderr)),
-            Signal::Say(_) | Signal::Delta(_) | Signal::Initialized => {}
+            Signal::Prompt(_, PromptState::Started) => self.idle_since = None,
+            Signal::Say(_) | Signal::Delta(_) | Signal::Prompt(..) | Signal::Initialized => {}
         }
-        self.idle_since.filter(|_| self.background == 0 && !self.has_news)?;
+        self.idle_since.filter(|_| self.background == 0 && !self.has_news && self.unread == 0)?;
         self.turn.clone().map(ending)
     }
 
-    /// When waiting for background work is over, if it is waited for.
+    /// When waiting for background work or for a prompt to be read is over, if it is waited for.
     pub(super) fn gives_up(&self) -> Option<Instant> {
         let patience = if self.background > 0 { BACKGROUND } else { NOTICE };
-        self.idle_since.filter(|_| self.background > 0 || self.has_news).map(|since| since + patience)
+        let waits = self.background > 0 || self.has_news || self.unread > 0;
+        self.idle_since.filter(|_| waits).map(|since| since + patience)
     }
 
     /// How the task ends where it was waited long enough.
@@ -118,6 +122,8 @@ fn ending(turn: Turn) -> Ending {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn turn(text: &str, succeeded: bool) -> Turn {
@@ -154,6 +160,20 @@ mod tests {
         on(&mut progress, &[Signal::Running, Signal::Turn(turn("done", true))]);
         assert_eq!(progress.gives_up(), None);
         assert_eq!(progress.on(&Signal::Idle, now), Some(Ending::Completed(turn("done", true))));
+    }
+
+    #[tokio::test]
+    async fn a_prompt_that_the_model_is_still_to_read_is_waited_for() {
+        let (mut progress, now) = (Progress { unread: 1, ..Progress::default() }, Instant::now());
+        let first = Signal::Turn(turn("done", true));
+        assert!([Signal::Running, first, Signal::Idle].iter().all(|signal| progress.on(signal, now).is_none()));
+        assert_eq!(progress.gives_up(), Some(now + NOTICE));
+        assert_eq!(progress.give_up(), Ending::Completed(turn("done", true)), "it may never be");
+        progress.unread = 0;
+        assert_eq!(progress.on(&Signal::Prompt(Uuid::nil(), PromptState::Started), now), None);
+        assert_eq!(progress.gives_up(), None);
+        assert_eq!(progress.on(&Signal::Turn(turn("more", true)), now), None);
+        assert_eq!(progress.on(&Signal::Idle, now), Some(Ending::Completed(turn("more", true))));
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    letters::Mailbox,
     store::{Record, Store, StoreError, TaskUid, Work},
     tally::Tally,
 };
@@ -29,9 +30,17 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<(TaskUid, Work)>,
-    running: Option<(TaskUid, CancellationToken)>,
+    running: Option<Running>,
     /// The order of the next task.
     next: u64,
+}
+
+/// The task that is being worked on.
+#[derive(Debug)]
+struct Running {
+    uid: TaskUid,
+    cancelled: CancellationToken,
+    mailbox: Arc<Mailbox>,
 }
 
 /// A task to work on.
@@ -41,6 +50,8 @@ pub(crate) struct Job {
     pub(super) work: Work,
     /// It is to end as soon as possible.
     pub(super) cancelled: CancellationToken,
+    /// What is said in the middle of it.
+    pub(super) mailbox: Arc<Mailbox>,
 }
 
 /// Why a request about a task is refused.
@@ -52,6 +63,10 @@ pub(crate) enum QueueError {
     Full,
     #[error("there is no task {0}")]
     Unknown(TaskUid),
+    #[error("task {0} does not run: nothing can be said in the middle of it")]
+    NotRunning(TaskUid),
+    #[error("task {0} went into the running one as a message, and may be read there: try again when that has ended")]
+    Sent(TaskUid),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -74,6 +89,7 @@ impl Queue {
             if work.tally.ended {
                 queue.settle(&uid);
             } else if work.cancelled {
+                queue.end_letters(&uid, &Mailbox::new(work.letters), |_| cancelled())?;
                 queue.end(&uid, cancelled())?;
             } else {
                 queue.lock().waiting.push_back((uid, work));
@@ -91,7 +107,18 @@ impl Queue {
                 if let Some((_, work)) = tasks.iter_mut().find(of_this_task) {
                     work.tally.fold(&event);
                 }
+                let mut letters = tasks.iter_mut().flat_map(|(_, work)| &mut work.letters);
+                if let Some(letter) = letters.find(|letter| event.task.as_deref() == Some(letter.uid.as_str())) {
+                    letter.tally.fold(&event);
+                }
             })?;
+        }
+        for (uid, work) in &mut tasks {
+            let ended: Vec<_> = work.letters.extract_if(.., |letter| letter.tally.ended).collect();
+            ended.iter().for_each(|letter| self.settle_letter(&letter.uid));
+            if !ended.is_empty() {
+                self.store.keep_letters(uid, &work.letters)?;
+            }
         }
         Ok(tasks)
     }
@@ -102,6 +129,9 @@ impl Queue {
             return if known.is_of(&request) { Ok(()) } else { Err(QueueError::Conflict(uid)) };
         }
         let mut state = self.lock();
+        if state.running.as_ref().is_some_and(|running| running.mailbox.get(&uid).is_some()) {
+            return Err(QueueError::Sent(uid));
+        }
         if state.waiting.len() >= WAITING {
             return Err(QueueError::Full);
         }
@@ -116,19 +146,24 @@ impl Queue {
 
     /// Ends a task early. Without effect on one that has ended.
     pub(crate) fn cancel(&self, uid: &TaskUid) -> Result<(), QueueError> {
-        let mut record = self.store.get(uid)?.ok_or_else(|| QueueError::Unknown(uid.clone()))?;
         let mut state = self.lock();
+        if let Some(running) = &state.running
+            && self.cancel_letter(running, uid)?
+        {
+            return Ok(());
+        }
+        let mut record = self.store.get(uid)?.ok_or_else(|| QueueError::Unknown(uid.clone()))?;
         let waiting = state.waiting.iter().position(|(waiting, _)| waiting == uid);
         if let Some(index) = waiting {
             state.waiting.remove(index);
             drop(state);
             return Ok(self.end(uid, cancelled())?);
         }
-        let running = state.running.as_ref().filter(|(running, _)| running == uid);
-        if let (Some((_, cancelled)), Some(work)) = (running, &mut record.work) {
+        let running = state.running.as_ref().filter(|running| running.uid == *uid);
+        if let (Some(running), Some(work)) = (running, &mut record.work) {
             work.cancelled = true;
             self.store.put(uid, &record)?;
-            cancelled.cancel();
+            running.cancelled.cancel();
         }
         Ok(())
     }
@@ -146,15 +181,16 @@ impl Queue {
     fn take(&self) -> Option<Job> {
         let mut state = self.lock();
         let (uid, work) = state.waiting.pop_front()?;
-        let cancelled = CancellationToken::new();
-        state.running = Some((uid.clone(), cancelled.clone()));
-        Some(Job { uid, work, cancelled })
+        let (cancelled, mailbox) = (CancellationToken::new(), Arc::new(Mailbox::new(work.letters.clone())));
+        state.running = Some(Running { uid: uid.clone(), cancelled: cancelled.clone(), mailbox: mailbox.clone() });
+        Some(Job { uid, work, cancelled, mailbox })
     }
 
     /// Remembers what a task has used up, so that it need not be found in the journal.
     pub(super) fn checkpoint(&self, uid: &TaskUid, tally: &Tally) -> Result<(), JournalError> {
         // A tally must never know of an event that the journal could lose.
         self.journal.sync_now()?;
+        let _state = self.lock(); // nobody else writes the record meanwhile
         if let Err(error) = self.store.remember(uid, tally) {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(task = %uid, error, "what the task has used up is remembered later");
@@ -172,18 +208,19 @@ impl Queue {
 
     /// A task has ended, and its last event is in the journal, which says so whatever becomes of the record.
     fn settle(&self, uid: &TaskUid) {
+        let mut state = self.lock();
         if let Err(error) = self.store.end(uid) {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(task = %uid, error, "that the task has ended is noted at the next start");
         }
-        self.lock().running.take_if(|(running, _)| running == uid);
+        state.running.take_if(|running| running.uid == *uid);
     }
 
     /// The tasks there are.
     pub(crate) fn overview(&self) -> Overview {
         let state = self.lock();
         Overview {
-            running: state.running.as_ref().map(|(uid, _)| uid.clone()),
+            running: state.running.as_ref().map(|running| running.uid.clone()),
             waiting: state.waiting.iter().map(|(uid, _)| uid.clone()).collect(),
         }
     }
@@ -197,5 +234,6 @@ fn cancelled() -> Body {
     Body::TaskCancelled { reason: "cancelled by request".into() }
 }
 
+mod mail;
 #[cfg(test)]
 mod tests;

@@ -10,13 +10,14 @@ use uuid::Uuid;
 use super::{
     account::Account,
     deltas::Deltas,
+    post::Post,
     progress::{Ending, Progress},
     queue::Queue,
     store::TaskUid,
 };
 use crate::{
     journal::JournalError,
-    runtime::{Signal, claude::Claude},
+    runtime::{Signal, Turn, claude::Claude},
 };
 
 /// How long Claude Code may take until it is ready for a prompt.
@@ -54,6 +55,11 @@ pub(super) struct Run<'a> {
     queue: &'a Queue,
     progress: Progress,
     deltas: Deltas,
+    post: Post<'a>,
+    /// Whether letters may have come, or been taken back.
+    has_post: bool,
+    /// The summary that was made, where that is the task.
+    summary: Option<String>,
     /// Whether the prompt was sent.
     is_asked: bool,
     /// How it ends once it has stopped, where it was asked to.
@@ -72,13 +78,16 @@ enum Overdue {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(uid: &'a TaskUid, account: &'a Account, queue: &'a Queue) -> Self {
+    pub(super) fn new(uid: &'a TaskUid, account: &'a Account, queue: &'a Queue, post: Post<'a>) -> Self {
         Self {
             uid,
             account,
             queue,
             progress: Progress::default(),
             deltas: Deltas::default(),
+            post,
+            has_post: true,
+            summary: None,
             is_asked: false,
             asked_to_end: None,
             deadline: None,
@@ -107,6 +116,14 @@ impl<'a> Run<'a> {
                     let overdue = self.account.overdue(Timestamp::MAX);
                     overdue.and_then(|(reason, words)| self.ask_to_end(claude, Ending::Failed(reason, words)))
                 }
+                () = self.post.changed() => {
+                    self.has_post = true;
+                    None
+                }
+                () = until(self.post.due().map(instant)), if may_be_asked => {
+                    self.post.overdue(Timestamp::now())?;
+                    None
+                }
                 () = until(self.deltas.due()) => {
                     self.flush()?;
                     None
@@ -127,15 +144,37 @@ impl<'a> Run<'a> {
             };
             if let Some(ending) = ended {
                 self.flush()?;
-                return Ok(ending);
+                return Ok(self.judge(ending));
             }
+            // What is said before Claude Code has taken up its turn would begin another one.
+            if self.has_post && self.progress.has_begun && self.asked_to_end.is_none() {
+                self.has_post = false;
+                self.post.deliver(claude)?;
+                self.progress.unread = self.post.unread();
+            }
+        }
+    }
+
+    /// Claude Code takes it for a success that it has not summarised anything.
+    fn judge(&mut self, ending: Ending) -> Ending {
+        match (ending, self.summary.take()) {
+            (Ending::Completed(turn), None) if self.account.request().compact => {
+                Ending::Failed(FailureReason::RuntimeFailed, format!("nothing was summarised: {}", turn.text))
+            }
+            (Ending::Completed(turn), Some(text)) if turn.text.is_empty() => Ending::Completed(Turn { text, ..turn }),
+            (ending, _) => ending,
         }
     }
 
     fn begin(&mut self, claude: &Claude, ask: Ask) {
         match ask {
             Ask::Instructions(uuid) => {
-                claude.prompt(&self.account.request().instructions, uuid);
+                let request = self.account.request();
+                if request.compact {
+                    claude.compact(&request.instructions, uuid);
+                } else {
+                    claude.prompt(&request.instructions, uuid);
+                }
                 self.deadline = None;
                 self.is_asked = true;
             }
@@ -145,6 +184,10 @@ impl<'a> Run<'a> {
 
     fn on(&mut self, signal: Signal) -> Result<Option<Ending>, JournalError> {
         let now = Instant::now();
+        if let Signal::Prompt(id, state) = signal {
+            self.post.on(id, state)?;
+            self.progress.unread = self.post.unread();
+        }
         let ending = self.progress.on(&signal, now);
         match signal {
             Signal::Delta(piece) => {
@@ -154,6 +197,9 @@ impl<'a> Run<'a> {
             }
             Signal::Say(body) => {
                 self.flush()?;
+                if let Body::Compaction { tokens_before, tokens_after, .. } = &body {
+                    self.summary.replace(format!("{tokens_before} tokens before, {tokens_after} after"));
+                }
                 self.account.say(body)?;
                 self.remember()?;
             }

@@ -11,11 +11,12 @@ use komputer_events::task::TaskRequest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::tally::Tally;
+use super::{letters::Letter, tally::Tally};
 use crate::workspace::write_durably;
 
 /// The uid of a `KomputerTask`, which is also a safe name of a file.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct TaskUid(String);
 
 /// Not a uid.
@@ -33,6 +34,20 @@ impl FromStr for TaskUid {
         } else {
             Err(InvalidUid(text.chars().take(64).collect()))
         }
+    }
+}
+
+impl TryFrom<String> for TaskUid {
+    type Error = InvalidUid;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<TaskUid> for String {
+    fn from(uid: TaskUid) -> Self {
+        uid.0
     }
 }
 
@@ -69,11 +84,14 @@ pub(crate) struct Work {
     /// What its events up to some point say; later ones are folded in from the journal.
     #[serde(default)]
     pub(crate) tally: Tally,
+    /// What was said in the middle of it.
+    #[serde(default)]
+    pub(crate) letters: Vec<Letter>,
 }
 
 impl Work {
     pub(crate) fn new(order: u64, request: TaskRequest) -> Self {
-        Self { order, cancelled: false, tally: Tally::default(), request }
+        Self { order, cancelled: false, tally: Tally::default(), request, letters: Vec::new() }
     }
 }
 
@@ -82,10 +100,18 @@ impl Record {
         Self { digest: digest(&work.request), work: Some(work) }
     }
 
+    /// Of a task that went into another one as a message, and has ended with it.
+    pub(crate) fn of_message() -> Self {
+        Self { digest: MESSAGE.into(), work: None }
+    }
+
     pub(crate) fn is_of(&self, request: &TaskRequest) -> bool {
-        self.digest == digest(request)
+        self.digest == MESSAGE || self.digest == digest(request)
     }
 }
+
+/// What stands for the digest of a message; no digest reads so.
+const MESSAGE: &str = "message";
 
 fn digest(request: &TaskRequest) -> String {
     let json = serde_json::to_vec(request).unwrap_or_default();
@@ -144,6 +170,14 @@ impl Store {
         let Some(work) = &mut record.work else { return Ok(()) };
         work.tally = tally.clone();
         self.put(uid, &record)
+    }
+
+    /// Notes what was said in the middle of a task; gives whether the task has not ended.
+    pub(crate) fn keep_letters(&self, uid: &TaskUid, letters: &[Letter]) -> Result<bool, StoreError> {
+        let Some(mut record) = self.get(uid)? else { return Ok(false) };
+        let Some(work) = &mut record.work else { return Ok(false) };
+        work.letters = letters.to_vec();
+        self.put(uid, &record).map(|()| true)
     }
 
     /// The tasks that have not ended, in order. Forgets the oldest of those that have.
@@ -216,6 +250,7 @@ mod tests {
             max_turns: None,
             deadline_ms: None,
             retries: 0,
+            compact: false,
         }
     }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Tally {
     /// The `seq` of the last event folded in, of whatever task.
     pub(crate) seq: u64,
-    /// When the task began.
+    /// When the task began; a message, when it was read.
     pub(crate) started: Option<Timestamp>,
     /// What its calls to the model cost.
     pub(crate) cost: Money,
@@ -29,7 +29,9 @@ impl Tally {
         }
         self.seq = event.seq;
         match &event.body {
-            Body::TaskStarted { .. } => self.started = self.started.or(Some(event.timestamp)),
+            Body::TaskStarted { .. } | Body::UserMessage { .. } => {
+                self.started = self.started.or(Some(event.timestamp));
+            }
             Body::Usage { usage, cost_usd, .. } => {
                 self.cost = self.cost + *cost_usd;
                 // A call is charged in two parts; the first is what it read.
@@ -89,6 +91,7 @@ mod tests {
             max_turns,
             deadline_ms: None,
             retries: 0,
+            compact: false,
         }
     }
 

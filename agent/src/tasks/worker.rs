@@ -1,8 +1,10 @@
 //! Works on one task after the other, each in a Claude Code process of its own.
-use std::{io, sync::Arc, time::Duration};
+mod endings;
+
+use std::{collections::HashSet, io, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use komputer_events::{Body, FailureReason, Outcome, limits};
+use komputer_events::{Body, FailureReason, limits};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -10,6 +12,8 @@ use uuid::Uuid;
 use super::{
     account::Account,
     allowances::Allowances,
+    letters::{Mailbox, prompt},
+    post::Post,
     progress::Ending,
     queue::{Job, Queue, QueueError},
     run::{Ask, Interruptions, Run},
@@ -20,6 +24,8 @@ use crate::{
     gateway::Desk,
     journal::{Journal, JournalError},
     knowledge::Known,
+    mcp::{Relay, Server, office::Office},
+    office::Requests,
     runtime::{
         Turn,
         claude::{Claude, Conversation, End, Installation, Standing, Transcript},
@@ -41,6 +47,8 @@ pub(crate) struct Worker {
     pub(crate) children: Arc<Children>,
     pub(crate) installation: Installation,
     pub(crate) known: Arc<Known>,
+    /// What a manager asks of its office; nothing where the agent is no manager.
+    pub(crate) office: Option<Arc<Requests>>,
     /// What budgets let tasks cost.
     pub(crate) allowances: Arc<Allowances>,
     /// Claude's session; every task of the agent is a turn in it.
@@ -80,7 +88,7 @@ impl Worker {
     }
 
     async fn work_on(&self, job: Job) -> Result<(), WorkError> {
-        let Job { uid, work, cancelled } = job;
+        let Job { uid, work, cancelled, mailbox } = job;
         tracing::info!(task = %uid, name = work.request.name, "task begins");
         let account = Arc::new(Account::new(
             uid.clone(),
@@ -90,26 +98,37 @@ impl Worker {
             self.allowances.clone(),
         ));
         self.desk.open(account.clone());
-        let ending = self.carry_out(&uid, &account, &cancelled).await;
+        let ending = self.carry_out(&uid, &account, &cancelled, &mailbox).await;
         // Nothing may be charged to a task after its last event.
         self.desk.close().await;
         let ending = ending?;
         tracing::info!(task = %uid, ending = ending.as_str(), "task ends");
         if let Some(terminal) = self.terminal(&account, ending) {
+            self.end_letters(&uid, &mailbox, &terminal)?;
             self.queue.end(&uid, terminal)?;
         }
         Ok(())
+    }
+
+    /// The ids of the prompts that the conversation holds, where somebody wants to know.
+    fn read(&self, mailbox: &Mailbox) -> io::Result<HashSet<Uuid>> {
+        if mailbox.all().is_empty() {
+            return Ok(HashSet::new());
+        }
+        let transcript = Transcript::find(&self.installation.config, self.session)?;
+        transcript.map_or(Ok(HashSet::new()), |transcript| transcript.prompts())
     }
 
     /// Carries a task out, again where it fails for what may pass and may be tried again.
     async fn carry_out(
         &self,
         uid: &TaskUid,
-        account: &Account,
+        account: &Arc<Account>,
         cancelled: &CancellationToken,
+        mailbox: &Arc<Mailbox>,
     ) -> Result<Ending, WorkError> {
         loop {
-            let ending = self.try_once(uid, account, cancelled).await?;
+            let ending = self.try_once(uid, account, cancelled, mailbox).await?;
             let retries = account.tally().retries;
             let Some((reason, words)) = self.transient(&ending).filter(|_| retries < account.request().retries) else {
                 return Ok(ending);
@@ -142,8 +161,9 @@ impl Worker {
     async fn try_once(
         &self,
         uid: &TaskUid,
-        account: &Account,
+        account: &Arc<Account>,
         cancelled: &CancellationToken,
+        mailbox: &Arc<Mailbox>,
     ) -> Result<Ending, WorkError> {
         self.journal.look_for_room()?;
         if let Some((reason, words)) = account.obstacle() {
@@ -154,7 +174,7 @@ impl Worker {
             if let Some(ending) = self.wait_for_allowance(account, cancelled).await? {
                 return Ok(ending);
             }
-            let ending = self.attempt(uid, account, cancelled).await?;
+            let ending = self.attempt(uid, account, cancelled, mailbox).await?;
             crashes += u32::from(ending != Ending::Paused);
             match ending {
                 Ending::Paused => tracing::info!(task = %uid, "the task waits for a budget"),
@@ -190,55 +210,78 @@ impl Worker {
     async fn attempt(
         &self,
         uid: &TaskUid,
-        account: &Account,
+        account: &Arc<Account>,
         cancelled: &CancellationToken,
+        mailbox: &Arc<Mailbox>,
     ) -> Result<Ending, WorkError> {
-        let (conversation, ask) = match self.beginning(self.prompt(uid, account.tally().retries)) {
-            Ok(Beginning::Ask(conversation, ask)) => (conversation, ask),
-            Ok(Beginning::Answered(turn)) => return Ok(Ending::Completed(turn)),
+        let request = account.request();
+        let beginning = self.beginning(self.prompt(uid, account.tally().retries), request.compact);
+        let (conversation, ask, read) = match beginning.and_then(|beginning| Ok((beginning, self.read(mailbox)?))) {
+            Ok((Beginning::Ask(conversation, ask), read)) => (conversation, ask, read),
+            Ok((Beginning::Answered(turn), _)) => return Ok(Ending::Completed(turn)),
             Err(error) => {
                 let words =
                     format!("Claude's transcript below {} cannot be used: {error}", self.installation.config.display());
                 return Ok(Ending::Failed(FailureReason::RuntimeFailed, words));
             }
         };
-        let request = account.request();
         account.say(Body::TaskStarted {
             instructions: limits::cut(&request.instructions, limits::TEXT),
             resuming_session: !matches!(conversation, Conversation::New(_)),
             model: request.model.clone(),
         })?;
+        if request.compact && matches!(conversation, Conversation::New(_)) {
+            return Ok(Ending::Completed(compacted("there is no conversation yet")));
+        }
         let memories = match self.known.lay_out() {
             Ok(memories) => memories,
             Err(error) => return Ok(Ending::Failed(FailureReason::RuntimeFailed, error.to_string())),
         };
         let prompts = [request.system_prompt.clone(), memories].into_iter().flatten().collect::<Vec<_>>();
         let system_prompt = (!prompts.is_empty()).then(|| prompts.join("\n\n"));
-        let started =
-            Claude::start(&self.installation, &self.children, conversation, &request.model, system_prompt.as_deref());
+        let relay = Relay::connect(&self.servers(account));
+        let started = Claude::start(
+            &self.installation,
+            &self.children,
+            conversation,
+            &request.model,
+            system_prompt.as_deref(),
+            relay,
+        );
         let mut claude = match started {
             Ok(claude) => claude,
             Err(error) => return Ok(Ending::Failed(FailureReason::RuntimeFailed, error.to_string())),
         };
         let interruptions = Interruptions { cancelled, stop: &self.stop };
-        let ending = Run::new(uid, account, &self.queue).follow(&mut claude, ask, interruptions).await;
+        let post = Post::new(uid, &self.queue, mailbox.clone(), self.session, read);
+        let ending = Run::new(uid, account, &self.queue, post).follow(&mut claude, ask, interruptions).await;
         let is_suspended = matches!(ending, Ok(Ending::Suspended | Ending::Paused));
         claude.end(if is_suspended { End::Suspend } else { End::Finished }).await;
         Ok(ending?)
     }
 
-    /// The id of what is asked, another one each time that the task is tried again.
-    fn prompt(&self, uid: &TaskUid, retries: u32) -> Uuid {
-        let name = if retries == 0 { uid.to_string() } else { format!("{uid}/{retries}") };
-        Uuid::new_v5(&self.session, name.as_bytes())
+    /// The MCP servers that the task may use.
+    fn servers(&self, account: &Arc<Account>) -> Vec<Box<dyn Server + Send + Sync>> {
+        let office = self.office.iter().map(|requests| Office::new(requests.clone(), account.clone()));
+        office.map(|office| Box::new(office) as _).collect()
     }
 
-    fn beginning(&self, prompt: Uuid) -> io::Result<Beginning> {
+    /// The id of what is asked, another one each time that the task is tried again.
+    fn prompt(&self, uid: &TaskUid, retries: u32) -> Uuid {
+        if retries == 0 {
+            return prompt(self.session, uid);
+        }
+        Uuid::new_v5(&self.session, format!("{uid}/{retries}").as_bytes())
+    }
+
+    fn beginning(&self, prompt: Uuid, compact: bool) -> io::Result<Beginning> {
         let Some(transcript) = Transcript::find(&self.installation.config, self.session)? else {
             return Ok(Beginning::Ask(Conversation::New(self.session), Ask::Instructions(prompt)));
         };
         Ok(match transcript.standing(prompt)? {
             Standing::Unseen => Beginning::Ask(Conversation::Resume(self.session), Ask::Instructions(prompt)),
+            // That it was asked is written once the summary is.
+            Standing::Interrupted if compact => Beginning::Answered(compacted("the conversation was summarised")),
             Standing::Interrupted => {
                 transcript.forget_unanswered_note()?;
                 Beginning::Ask(Conversation::Continue(self.session), Ask::Nothing)
@@ -248,35 +291,8 @@ impl Worker {
             }
         })
     }
+}
 
-    /// The event that ends the task, if it has ended.
-    fn terminal(&self, account: &Account, ending: Ending) -> Option<Body> {
-        let failed = |reason: FailureReason, words: &str| {
-            Some(Body::Error { error: limits::cut(words, limits::TEXT), reason: reason.as_str().into() })
-        };
-        match ending {
-            Ending::Completed(turn) => Some(Body::TaskCompleted(self.outcome(account, turn))),
-            Ending::Cancelled => Some(Body::TaskCancelled { reason: "cancelled by request".into() }),
-            // Claude Code fails in many ways without room; the cause is one.
-            Ending::Failed(FailureReason::RuntimeFailed, words) | Ending::Crashed(words) => {
-                let is_full = workspace::is_full(&self.installation.workspace);
-                failed(if is_full { FailureReason::WorkspaceFull } else { FailureReason::RuntimeFailed }, &words)
-            }
-            Ending::Failed(reason, words) => failed(reason, &words),
-            Ending::Suspended | Ending::Paused => None,
-        }
-    }
-
-    fn outcome(&self, account: &Account, turn: Turn) -> Outcome {
-        let tally = account.tally();
-        let duration = tally.started.map(|started| Timestamp::now().duration_since(started).as_millis());
-        Outcome {
-            result: limits::cut(&turn.text, limits::TEXT),
-            duration_ms: duration.and_then(|duration| duration.try_into().ok()).unwrap_or_default(),
-            turns: tally.turns,
-            stop_reason: turn.stop_reason,
-            session_id: self.session.to_string(),
-            model: account.request().model.clone(),
-        }
-    }
+fn compacted(words: &str) -> Turn {
+    Turn { succeeded: true, text: words.into(), ..Turn::default() }
 }

@@ -9,6 +9,8 @@ mod crashes;
 mod harness;
 mod isolation;
 mod knowledge;
+mod office;
 mod redis_outages;
 mod requests;
+mod steering;
 mod tasks;

@@ -19,7 +19,7 @@ use crate::schema;
     namespaced,
     status = "KomputerOfficeStatus",
     derive = "PartialEq",
-    doc = "A manager agent and the agents that belong to it: their states and costs in one place.",
+    doc = "A manager agent and the agents that belong to it: how far it may go, and their states and costs in one place. What the manager makes goes with it; a manager without an office gets one.",
     selectable = ".spec.managerRef.name",
     printcolumn(name = "Manager", type_ = "string", json_path = ".spec.managerRef.name"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
@@ -43,12 +43,12 @@ pub struct KomputerOfficeSpec {
         .reason(Reason::FieldValueForbidden))]
     pub manager_ref: AgentRef,
 
-    /// Agents the manager may have at a time; 20 where absent.
+    /// Agents the manager may have at a time, those that were declared too; 20 where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1_000))]
     pub max_agents: Option<i32>,
 
-    /// How many managers may stand above each other; 1 where absent, so that its agents are workers.
+    /// How many managers may stand above each other, this one counted; 1 where absent, so that its agents are workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 8))]
     pub max_depth: Option<i32>,

@@ -32,6 +32,22 @@ use crate::{name_limit::NameLimit, schema};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
+    validation = Rule::new("has(self.instructions) || (has(self.compact) && self.compact)")
+        .message("instructions must be set; add them, or set compact to have the conversation summarised")
+        .reason(Reason::FieldValueRequired)
+        .field_path(".instructions"),
+    validation = Rule::new("!has(self.compact) || !self.compact || !has(self.mode) || self.mode != 'Steer'")
+        .message("mode must not be Steer where compact is true: a conversation is summarised between tasks; remove one of them")
+        .reason(Reason::FieldValueInvalid)
+        .field_path(".mode"),
+    validation = Rule::new("has(self.instructions) == has(oldSelf.instructions) && (!has(self.instructions) || self.instructions == oldSelf.instructions)")
+        .message("instructions is immutable; create a new task instead")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".instructions"),
+    validation = Rule::new("has(self.compact) == has(oldSelf.compact) && (!has(self.compact) || self.compact == oldSelf.compact)")
+        .message("compact is immutable; create a new task instead")
+        .reason(Reason::FieldValueForbidden)
+        .field_path(".compact"),
     validation = Rule::new("!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)")
         .message("cancel is immutable once true; create a new task instead")
         .reason(Reason::FieldValueForbidden)
@@ -73,12 +89,15 @@ pub struct KomputerTaskSpec {
         .reason(Reason::FieldValueForbidden))]
     pub agent_ref: AgentRef,
 
-    /// What to do. Immutable.
+    /// What to do or, where `compact` is true, what the summary is to keep; required where it is not. Immutable.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1, max = 131_072))]
-    #[x_kube(validation = Rule::new("self == oldSelf")
-        .message("instructions is immutable; create a new task instead")
-        .reason(Reason::FieldValueForbidden))]
     pub instructions: String,
+
+    /// True has the agent's conversation summarised when it is this task's turn, as Claude Code's `/compact` does, so that
+    /// the tasks after it cost less and keep to what matters; nothing else is done. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compact: Option<bool>,
 
     /// The Claude model for this task; the agent's where absent. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,6 +151,11 @@ pub enum TaskMode {
     Queue,
     /// Those before it that have not ended are cancelled.
     Replace,
+    /// The agent reads the instructions in the middle of the task it works on, between two of its tools or after its last
+    /// words; nothing is interrupted. This task runs from then on, and ends as and with the one that read it, whose cost and
+    /// limits are those of both: its own `model`, `maxCostUSD`, `maxTurns` and `retries` do not count, its `deadline` does.
+    /// Where that one ends first, or the agent is idle, this is a task like any other, and counts for itself.
+    Steer,
 }
 
 /// What came of a task.
@@ -181,6 +205,12 @@ pub struct KomputerTaskStatus {
     /// Calls to the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turns: Option<i64>,
+
+    /// The uid of the task that read this one's instructions while it ran, where `mode` is `Steer`. What both cost is in that
+    /// one's status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub steered_task_uid: Option<String>,
 
     /// Claude's session it ran in.
     #[serde(default, skip_serializing_if = "Option::is_none")]

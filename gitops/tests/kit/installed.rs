@@ -100,8 +100,12 @@ fn a_tenants_gitops_tool_applies_what_is_the_tenants(cluster: &LightCluster) {
         let arguments = ["apply", "--server-side", "-n", "team", "--as=system:serviceaccount:team:tenant", "-f", "-"];
         cluster.try_kubectl(&arguments, &input.to_string()).unwrap()
     };
-    for example in ["examples/01-hello-world/agent.yaml", "examples/02-task/task.yaml", "examples/03-squad/squad.yaml"]
-    {
+    for example in [
+        "examples/01-hello-world/agent.yaml",
+        "examples/02-task/task.yaml",
+        "examples/03-squad/squad.yaml",
+        "examples/05-office/office.yaml",
+    ] {
         let text = std::fs::read_to_string(repository(example)).unwrap();
         for object in documents(&text).unwrap() {
             let ended = apply(&object);

@@ -1,9 +1,12 @@
 //! What to do about an agent. Pure: everything it knows stands in [`Observed`].
+mod address;
 mod ending;
 mod handover;
 mod seated;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use address::address_of;
 
 use std::time::Duration;
 
@@ -17,11 +20,12 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use self::{
+    address::address,
     ending::{leaving, over, recovered},
     handover::{calls, model},
 };
 use super::{
-    AgentPod, build, instructions,
+    build, instructions,
     knowledge::Knowledge,
     observe::Observed,
     places::Place,
@@ -35,8 +39,8 @@ use super::{
 };
 use crate::{
     conditions::Remark,
-    keys::Audience,
-    plan::{Call, Child, Exactly, Plan, PodAddress, Removal},
+    office::made_office,
+    plan::{Call, Child, Exactly, Plan, Removal},
     status::{Written, show},
 };
 
@@ -148,6 +152,7 @@ fn stands(observed: &Observed, work: &mut Work) -> Result<bool, Situation> {
     let task = instructions::task(agent, instructions::status(agent).as_ref());
     let has_work = task.is_some() || observed.tasks.iter().any(|(_, phase)| !phase.is_terminal());
     work.apply.extend(task.map(|task| Child::Task(Box::new(task))));
+    work.apply.extend(observed.lacks_office.then(|| Child::Office(Box::new(made_office(agent)))));
     if let Some(situation) = foreign_child(observed) {
         return Err(situation);
     }
@@ -310,11 +315,6 @@ fn grow(observed: &Observed, resolved: &Resolved, work: &mut Work) {
     let size = difference.grow.filter(|_| is_new || is_idle);
     work.last = size.map(|size| Child::VolumeSize(Exactly::of(volume), size));
     work.remarks.push(difference.remark);
-}
-
-fn address(observed: &Observed, pod: &AgentPod, ip: String, port: u16) -> PodAddress {
-    let token = observed.master.derive(Audience::AgentHttp, observed.uid());
-    PodAddress { uid: pod.uid().unwrap_or_default(), ip, port, token }
 }
 
 /// What agents of the namespace share. A policy that is taken away comes back: agents are hostile.

@@ -27,6 +27,11 @@ pub(super) fn status(agent: &KomputerAgent) -> Option<InstructionsStatus> {
     }
 }
 
+/// The name of the task that a new agent's instructions become.
+pub(crate) fn task_of_instructions(agent: &KomputerAgent) -> Option<String> {
+    status(agent).map(|status| status.task_name)
+}
+
 /// The task itself, where it is still to be made.
 pub(super) fn task(agent: &KomputerAgent, wanted: Option<&InstructionsStatus>) -> Option<KomputerTask> {
     let before = agent.status.as_ref().and_then(|status| status.instructions.as_ref());

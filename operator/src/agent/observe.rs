@@ -10,7 +10,7 @@ use komputer_crds::{
     DEFAULT_TEMPLATE,
     v1beta1::{
         KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentStatus, KomputerAgentTemplate, KomputerMemory,
-        KomputerSkill, KomputerTask, TaskPhase,
+        KomputerOffice, KomputerSkill, KomputerTask, Role, TaskPhase,
     },
 };
 use komputer_events::AgentId;
@@ -37,6 +37,7 @@ use crate::{
     fold::AgentSummary,
     inbox::Inbox,
     keys::MasterKey,
+    office::oldest_office,
     plan::Plan,
     settings::Settings,
     squad::{Squads, shared_pod_name},
@@ -79,6 +80,8 @@ pub struct Caches {
     pub memories: Store<KomputerMemory>,
     /// Skills, without what is to be known.
     pub skills: Store<KomputerSkill>,
+    /// Offices.
+    pub offices: Store<KomputerOffice>,
     /// Agents' pods.
     pub pods: Store<AgentPod>,
     /// Agents' workspaces.
@@ -133,6 +136,8 @@ pub struct Observed {
     pub knowledge: Knowledge,
     /// The managers above it, the nearest first; where they go in a circle, the last is there twice.
     pub managers: Vec<String>,
+    /// Whether it asks something of its office, and nobody has opened one for it.
+    pub lacks_office: bool,
     /// Its pod, or one of its name that another object owns.
     pub pod: Option<Arc<AgentPod>>,
     /// The squad that has it, or whose pod it still sits in.
@@ -265,7 +270,8 @@ impl AgentController {
         self.places.open(requests.collect());
     }
 
-    fn look(&self, agent: Arc<KomputerAgent>, now: Timestamp, written: Option<Timestamp>) -> Observed {
+    /// Observes without asking for a place or for funds.
+    pub(crate) fn look(&self, agent: Arc<KomputerAgent>, now: Timestamp, written: Option<Timestamp>) -> Observed {
         let (namespace, name) = (agent.namespace().unwrap_or_default(), agent.name_any());
         let kept = AgentSummary::from(&*agent);
         let arrived = AgentId::new(&namespace, &name)
@@ -279,6 +285,7 @@ impl AgentController {
             managers: AgentId::new(&namespace, &name).map(|id| self.attachments.managers(&id)).unwrap_or_default(),
             template: self.template(&agent, &namespace),
             knowledge: knowledge::of(&agent, &self.caches),
+            lacks_office: self.lacks_office(&agent),
             pod: self.caches.pods.get(&ObjectRef::new(&name).within(&namespace)),
             squad: AgentId::new(&namespace, &name).ok().and_then(|id| self.squads.membership(&id, &self.caches.pods)),
             volume_can_grow: volume.as_deref().and_then(|volume| self.can_grow(volume)),
@@ -300,6 +307,13 @@ impl AgentController {
             written,
             now,
         }
+    }
+
+    fn lacks_office(&self, agent: &KomputerAgent) -> bool {
+        let (namespace, name) = (agent.namespace().unwrap_or_default(), agent.name_any());
+        let id = AgentId::new(&namespace, &name).ok().filter(|_| agent.spec.role == Some(Role::Manager));
+        let asks = |id| !self.inbox.requests(&id, &agent.uid().unwrap_or_default()).is_empty();
+        id.is_some_and(asks) && oldest_office(&self.caches.offices, Some(&namespace), &name).is_none()
     }
 
     fn can_grow(&self, volume: &AgentVolume) -> Option<bool> {
@@ -368,6 +382,7 @@ impl Observed {
             template: Some(Resolved { template, key: ModelKey::Copied(Sensitive::new("k")) }),
             knowledge: Knowledge::Complete(vec![]),
             managers: vec![],
+            lacks_office: false,
             pod: None,
             squad: None,
             volume: None,

@@ -22,6 +22,9 @@ pub(super) enum Rest {
 
 /// What the agent does while it has no work.
 pub(super) fn of(observed: &Observed) -> Rest {
+    if observed.its_pod().is_some() && !is_settled(observed) {
+        return Rest::Awake(None);
+    }
     let Lifecycle { after_task, idle_timeout, ttl_after_finished } =
         observed.agent.spec.lifecycle.clone().unwrap_or_default();
     let length = |text: Option<String>| text.as_deref().and_then(duration);
@@ -44,13 +47,19 @@ pub(super) fn of(observed: &Observed) -> Rest {
     }
 }
 
+/// Whether all its tasks' statuses say that they have ended: who leads next wakes the agent for one that does not, and where
+/// its workspace is gone, has it done once more.
+fn is_settled(observed: &Observed) -> bool {
+    observed.tasks.iter().all(|(task, _)| task.phase().is_terminal())
+}
+
 /// Whether it has had a task, which may be gone by now.
 fn has_worked(observed: &Observed) -> bool {
     !observed.tasks.is_empty() || observed.summary.tasks != TaskCounts::default()
 }
 
 /// Since when there has been nothing to do: since the last task ended or, before any has, since the pod was ready or the
-/// agent was made. A task whose end is not in its status yet ended just now.
+/// agent was made. One whose status does not say when it ended did just now.
 fn idle_since(observed: &Observed) -> Timestamp {
     let ends = observed.tasks.iter().map(|(task, _)| {
         let ended = task.status.as_ref().and_then(|status| status.completion_time.as_ref());

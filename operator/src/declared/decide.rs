@@ -50,7 +50,7 @@ pub struct Verdict<Status> {
 }
 
 impl<Status> Verdict<Status> {
-    pub(super) fn new(progress: Progress, reason: &'static str, message: impl Into<String>, status: Status) -> Self {
+    pub(crate) fn new(progress: Progress, reason: &'static str, message: impl Into<String>, status: Status) -> Self {
         Self { standing: Standing { progress, reason, message: message.into() }, status }
     }
 }
@@ -105,7 +105,7 @@ impl<K: Declared> Controller for DeclaredController<K> {
     }
 }
 
-pub(super) fn decide<K: Declared>(observed: &Observed<K>) -> Plan<K::Status> {
+pub(crate) fn decide<K: Declared>(observed: &Observed<K>) -> Plan<K::Status> {
     let object = &*observed.object;
     let mut verdict = object.judge(&observed.facts);
     if object.meta().deletion_timestamp.is_some() || observed.namespace_is_going {
@@ -123,7 +123,7 @@ pub(super) fn decide<K: Declared>(observed: &Observed<K>) -> Plan<K::Status> {
 }
 
 /// What is wrong with the name and the spec: admission refuses it, but may have been passed by, or be newer.
-fn invalid<K: Declared>(object: &K) -> Option<String> {
+pub(crate) fn invalid<K: Declared>(object: &K) -> Option<String> {
     let mut causes = validate::causes(K::KIND, &json!({ "spec": object.spec() }));
     causes.extend(validate::cause_of_name(K::KIND, &object.name_any()));
     (!causes.is_empty()).then(|| validate::message(&causes))

@@ -1,9 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use komputer_crds::v1beta1::{
-    KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerConfig, KomputerMemory, KomputerOffice,
-    StatusConditions,
+    KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerConfig, KomputerMemory, StatusConditions,
 };
 use komputer_events::AgentId;
 use serde_json::{Value, json};
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     config, decide,
     decide::{Declared, Observed},
-    office, template,
+    template,
 };
 
 fn object<K: Declared>(spec: Value) -> K {
@@ -89,46 +88,4 @@ fn what_agents_have_says_which_agents() {
     let many = (0..100).map(|index| AgentId::new("team", format!("a{index}")).unwrap()).collect();
     let verdict = memory.judge(&many);
     assert_eq!((verdict.status.attached_agents, verdict.status.agent_names.len()), (Some(100), 64));
-}
-
-fn agent(name: &str, status: Value) -> Arc<KomputerAgent> {
-    Arc::new(
-        serde_json::from_value(json!({
-            "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerAgent",
-            "metadata": { "name": name, "namespace": "team" }, "spec": {}, "status": status,
-        }))
-        .unwrap(),
-    )
-}
-
-#[test]
-fn an_office_adds_its_agents_up_and_tells_of_one_that_is_stalled() {
-    let office = || object::<KomputerOffice>(json!({ "managerRef": { "name": "boss" } }));
-    let message = "spec.managerRef: KomputerAgent boss does not exist; create it with role Manager";
-    stands(office(), office::Facts::default(), ["Unknown", "DependencyNotReady", "Reconciling", message]);
-
-    let last = |phase: &str| json!({ "uid": "u", "phase": phase, "costUSD": "0.1" });
-    let manager = agent(
-        "boss",
-        json!({ "totalCostUSD": "0.25", "lastTask": last("Running"), "tokens": { "input": 1, "output": 2 } }),
-    );
-    let worker = agent("ada", json!({ "totalCostUSD": "0.5", "lastTask": last("Succeeded") }));
-    let members = BTreeMap::from([("ada".to_owned(), worker)]);
-    let facts = office::Facts { manager: Some(manager.clone()), members };
-    let status = office().judge(&facts).status;
-    let status = serde_json::to_value(status).unwrap();
-    let expected = json!({
-        "phase": "InProgress", "totalAgents": 2, "activeAgents": 1, "completedAgents": 1, "totalCostUSD": "0.7500", "totalTokens": 3,
-        "manager": { "name": "boss", "role": "Worker", "taskPhase": "Running", "totalCostUSD": "0.25" },
-        "members": [{ "name": "ada", "role": "Worker", "taskPhase": "Succeeded", "totalCostUSD": "0.5" }],
-    });
-    assert_eq!(status, expected);
-
-    let stalled = json!({ "conditions": [{
-        "type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": "spec.model is odd", "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }] });
-    let members = BTreeMap::from([("ada".to_owned(), agent("ada", stalled))]);
-    let facts = office::Facts { manager: Some(manager), members };
-    let message = "KomputerAgent ada is stalled: spec.model is odd";
-    stands(office(), facts, ["False", "AgentNotReady", "Reconciling", message]);
 }

@@ -29,7 +29,7 @@ pub struct World {
 }
 
 impl World {
-    pub(super) fn namespace_is_going(&self, namespace: &str) -> bool {
+    pub(crate) fn namespace_is_going(&self, namespace: &str) -> bool {
         let found = self.namespaces.get(&ObjectRef::new(namespace));
         found.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some())
     }

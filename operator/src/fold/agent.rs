@@ -1,7 +1,7 @@
 use komputer_crds::v1beta1::{KomputerAgent, TaskCounts, Tokens};
 use komputer_events::{Body, Cursor, Event, Money};
 
-use super::{Fold, add, message, session};
+use super::{Fold, UID, add, message, session};
 use crate::budget::{Meter, Shares};
 
 /// What the events of one agent come to, over all its tasks.
@@ -62,9 +62,6 @@ impl From<&KomputerAgent> for AgentSummary {
     }
 }
 
-/// The longest uid a status shows, in characters: Kubernetes' own have 36.
-const UID: usize = 64;
-
 impl Fold for AgentSummary {
     fn fold(&mut self, event: &Event) {
         self.fold_metered(event, &[]);
@@ -84,6 +81,9 @@ impl AgentSummary {
             add(&mut self.tokens, usage);
         }
         let Some(uid) = &event.task else { return };
+        if self.is_aside(uid, &event.body) {
+            return self.count(&event.body);
+        }
         let last = match &mut self.last_task {
             Some(last) if last.uid == *uid => last,
             other => other.insert(LastTaskSummary {
@@ -99,17 +99,27 @@ impl AgentSummary {
             Body::Usage { cost_usd, .. } => last.cost = last.cost + *cost_usd,
             Body::TaskCompleted(outcome) => {
                 last.end("Succeeded", &outcome.result);
-                self.tasks.succeeded += 1;
                 self.session_id = session(&outcome.session_id);
             }
-            Body::TaskCancelled { reason } => {
-                last.end("Cancelled", reason);
-                self.tasks.cancelled += 1;
-            }
-            Body::Error { error, .. } => {
-                last.end("Failed", error);
-                self.tasks.failed += 1;
-            }
+            Body::TaskCancelled { reason } => last.end("Cancelled", reason),
+            Body::Error { error, .. } => last.end("Failed", error),
+            _ => {}
+        }
+        self.count(&event.body);
+    }
+
+    /// Whether the event is of a task that the agent does not work on: one that is read in the middle of the running one, or
+    /// ends before it has begun.
+    fn is_aside(&self, uid: &str, body: &Body) -> bool {
+        let runs = self.last_task.as_ref().is_some_and(|last| last.phase == "Running" && last.uid != uid);
+        runs && (matches!(body, Body::UserMessage { .. }) || body.is_terminal())
+    }
+
+    fn count(&mut self, body: &Body) {
+        match body {
+            Body::TaskCompleted(_) => self.tasks.succeeded += 1,
+            Body::TaskCancelled { .. } => self.tasks.cancelled += 1,
+            Body::Error { .. } => self.tasks.failed += 1,
             _ => {}
         }
     }

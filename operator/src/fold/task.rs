@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use komputer_crds::v1beta1::{KomputerTask, StatusConditions, TaskPhase, Tokens};
 use komputer_events::{Body, Cursor, Event, Money, limits};
 
-use super::{Fold, add, message, session};
+use super::{Fold, UID, add, message, session};
 
 /// What the events of one task come to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +29,8 @@ pub struct TaskSummary {
     pub turns: i64,
     /// Claude's session.
     pub session_id: Option<String>,
+    /// The uid of the task that read it while that ran.
+    pub steered: Option<String>,
 }
 
 impl From<&KomputerTask> for TaskSummary {
@@ -52,6 +54,7 @@ impl From<&KomputerTask> for TaskSummary {
             tokens: status.tokens.unwrap_or_default(),
             turns: status.turns.unwrap_or_default(),
             session_id: status.session_id,
+            steered: status.steered_task_uid,
         }
     }
 }
@@ -75,6 +78,11 @@ impl Fold for TaskSummary {
             Body::TaskStarted { .. } => {
                 self.phase = TaskPhase::Running;
                 self.started.get_or_insert_with(|| seconds(event.timestamp));
+            }
+            Body::UserMessage { into, .. } => {
+                self.phase = TaskPhase::Running;
+                self.started.get_or_insert_with(|| seconds(event.timestamp));
+                self.steered = into.as_ref().map(|uid| uid.chars().take(UID).collect());
             }
             Body::Text { content } => self.message = Some(message(content)),
             Body::ToolCall { tool, .. } => self.message = Some(message(&format!("Calling {tool}"))),

@@ -115,3 +115,40 @@ fn messages_are_short_and_on_one_line() {
     assert_eq!(message(&"ä".repeat(300)).chars().count(), MESSAGE);
     assert_eq!(message(&"ä".repeat(256)).chars().count(), MESSAGE);
 }
+
+#[test]
+fn what_is_read_in_the_middle_of_a_task_is_counted_and_leaves_the_agent_at_its_task() {
+    let mut id = Cursor::START;
+    let mut event = |task: &str, body| {
+        id = id.next(5_000);
+        let (agent, timestamp) = (AgentId::new("n", "a").unwrap(), Timestamp::from_millisecond(5_000).unwrap());
+        Event { id, seq: 1, agent, timestamp, task: Some(task.into()), body }
+    };
+    let done = |result: &str| Body::TaskCompleted(Outcome { result: result.into(), ..Outcome::default() });
+    let cost_usd = Money::from_nano(7);
+    let usage = || Body::Usage { model: "m".into(), usage: TokenUsage::default(), cost_usd };
+    let read = Body::UserMessage { content: "hurry".into(), steer: true, into: Some("t".into()) };
+    let events = [
+        event("t", Body::TaskStarted { instructions: "x".into(), resuming_session: false, model: "m".into() }),
+        event("t", usage()),
+        event("m", read),
+        event("n", Body::TaskCancelled { reason: "never read".into() }),
+        event("t", usage()),
+        event("m", done("as you say")),
+        event("t", done("as you say")),
+    ];
+    let running: AgentSummary = folded(&events[..6]);
+    let last = running.last_task.unwrap();
+    assert_eq!((last.uid.as_str(), last.phase.as_str(), last.cost), ("t", "Running", cost_usd + cost_usd));
+    let ended: AgentSummary = folded(&events);
+    assert_eq!((ended.tasks.succeeded, ended.tasks.cancelled, ended.last_task.unwrap().uid.as_str()), (2, 1, "t"));
+
+    let of_message = |events: &[Event]| -> TaskSummary {
+        let events: Vec<_> = events.iter().filter(|event| event.task.as_deref() == Some("m")).cloned().collect();
+        folded(&events)
+    };
+    let message = of_message(&events[..6]);
+    assert_eq!((message.phase, message.steered.as_deref()), (TaskPhase::Succeeded, Some("t")));
+    assert_eq!((message.cost, message.result.as_deref()), (Money::ZERO, Some("as you say")), "its cost is the task's");
+    assert_eq!(of_message(&events[..3]).phase, TaskPhase::Running);
+}

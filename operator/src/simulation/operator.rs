@@ -27,6 +27,7 @@ use crate::{
     lease::Leadership,
     lessons::Lessons,
     metrics::Metrics,
+    office::OfficeController,
     recorder::Recorder,
     schedule::ScheduleController,
     settings::Settings,
@@ -34,7 +35,7 @@ use crate::{
     task::TaskController,
     watches::Watches,
 };
-use komputer_crds::v1beta1::{KomputerAgent, KomputerOffice, KomputerTask};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 
 /// What secrets are derived from.
 pub(super) fn master() -> MasterKey {
@@ -110,18 +111,19 @@ impl Standby {
         let ledger = ledger.clone();
         let task = TaskController { agents: agents.clone(), tasks: tasks.clone(), index, inbox: inbox.clone(), ledger };
         let declared = &watches.declarations;
+        let office = OfficeController {
+            agents: members.clone(),
+            world,
+            offices: declared.offices(),
+            schedules: declared.schedules(),
+        };
         let desks = vec![
             Desk::boxed(members, &hands, &agents, watches.agents_to_look_at),
             Desk::boxed(task, &hands, &tasks, watches.tasks_to_look_at),
             Desk::boxed(squad, &hands, &declared.squads.store, declared.squads.open()),
             Desk::boxed(schedule, &hands, &declared.schedules.store, declared.schedules.open()),
             Desk::boxed(budget, &hands, &declared.budgets.store, declared.budgets.open()),
-            Desk::boxed(
-                DeclaredController::<KomputerOffice>::new(world),
-                &hands,
-                &declared.offices.store,
-                declared.offices.open(),
-            ),
+            Desk::boxed(office, &hands, &declared.offices.store, declared.offices.open()),
         ];
         let doubts = watches.doubts;
         let doubts = tokio::spawn(async move { doubts.settle(client, &places).await });

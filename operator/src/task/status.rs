@@ -1,7 +1,7 @@
 //! Where a task stands, as its status says it.
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use komputer_crds::v1beta1::{KomputerTaskStatus, StatusConditions, TaskPhase};
+use komputer_crds::v1beta1::{KomputerTaskStatus, StatusConditions, TaskMode, TaskPhase};
 use komputer_events::{Cursor, FailureReason};
 use kube::Resource;
 
@@ -29,6 +29,7 @@ pub(super) fn of(observed: &Observed) -> KomputerTaskStatus {
         tokens: seen.then_some(summary.tokens),
         turns: seen.then_some(summary.turns),
         session_id: summary.session_id.clone(),
+        steered_task_uid: summary.steered.clone(),
         cursor: seen.then(|| summary.cursor.to_string()),
     }
 }
@@ -69,7 +70,15 @@ fn standing(observed: &Observed) -> (TaskPhase, Standing) {
         TaskPhase::Pending | TaskPhase::Running if let Some(shortage) = &observed.shortage => {
             row(Progress::Progressing, "WaitsForBudget", shortage.words())
         }
+        TaskPhase::Pending if task.spec.mode == Some(TaskMode::Steer) => {
+            row(Progress::Progressing, "Pending", format!("Waits until KomputerAgent {agent} reads it"))
+        }
         TaskPhase::Pending => row(Progress::Progressing, "Pending", format!("Waits for KomputerAgent {agent}")),
+        TaskPhase::Running if let Some(uid) = &summary.steered => row(
+            Progress::Progressing,
+            "Running",
+            format!("KomputerAgent {agent} has read it in the task of uid {uid}, and it ends with that one"),
+        ),
         TaskPhase::Running => row(Progress::Progressing, "Running", format!("KomputerAgent {agent} works on it")),
         TaskPhase::Succeeded => row(Progress::Done, "Succeeded", "The task is done".into()),
         TaskPhase::Cancelled => row(Progress::Stalled, "Cancelled", "The task was cancelled".into()),

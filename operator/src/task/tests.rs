@@ -2,7 +2,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use komputer_crds::v1beta1::{AgentRef, KomputerTask, KomputerTaskSpec, KomputerTaskStatus, TaskPhase};
+use komputer_crds::v1beta1::{AgentRef, KomputerTask, KomputerTaskSpec, KomputerTaskStatus, TaskMode, TaskPhase};
 
 use super::{Observed, decide};
 use crate::{
@@ -118,4 +118,20 @@ fn a_task_that_a_budget_keeps_from_going_on_says_which_and_until_when() {
     observed.summary.phase = TaskPhase::Succeeded;
     settle(&mut observed);
     assert_eq!(said(&observed).1, "The task is done");
+}
+
+#[test]
+fn a_task_that_is_read_in_the_middle_of_another_names_it() {
+    let mut observed = world();
+    Arc::make_mut(&mut observed.task).spec.mode = Some(TaskMode::Steer);
+    settle(&mut observed);
+    assert_eq!(said(&observed), (TaskPhase::Pending, "Waits until KomputerAgent ada reads it".into()));
+    let (cursor, steered) = ("5-0".parse().unwrap(), Some("t0".to_owned()));
+    observed.summary =
+        TaskSummary { cursor, phase: TaskPhase::Running, steered: steered.clone(), ..Default::default() };
+    settle(&mut observed);
+    let expected = "KomputerAgent ada has read it in the task of uid t0, and it ends with that one".to_owned();
+    assert_eq!(said(&observed), (TaskPhase::Running, expected));
+    assert_eq!(observed.task.status.as_ref().unwrap().steered_task_uid, steered);
+    assert_eq!(settle(&mut observed), Plan::nothing());
 }

@@ -20,12 +20,18 @@ pub struct Operator {
 
 impl Operator {
     pub fn start(cluster: &LightCluster, redis: &Redis, more: &[&str]) -> Self {
+        Self::start_failing(cluster, redis, more, "")
+    }
+
+    /// Starts one with failpoints, as the crate `fail` has them.
+    pub fn start_failing(cluster: &LightCluster, redis: &Redis, more: &[&str], failpoints: &str) -> Self {
         let health = format!("127.0.0.1:{}", free_port());
         let program = Command::new(env!("CARGO_BIN_EXE_komputer-operator"))
             .args(["--agent-image", "localhost/komputer-agent:dev", "--health-listen", &health])
             .args(["--redis-address", &redis.address().to_string(), "--namespace", SYSTEM])
             .args(more)
             .env("KUBECONFIG", cluster.kubeconfig())
+            .env("FAILPOINTS", failpoints)
             .spawn();
         Self { program: program.expect("the operator"), health }
     }
@@ -41,6 +47,13 @@ impl Operator {
     #[allow(dead_code, reason = "not every suite asks")]
     pub fn has_ended(&mut self) -> bool {
         self.program.try_wait().unwrap().is_some()
+    }
+
+    /// Whether it leads: only who does counts agents.
+    #[allow(dead_code, reason = "not every suite asks")]
+    pub async fn leads(&self) -> bool {
+        let Ok(answer) = reqwest::get(format!("http://{}/metrics", self.health)).await else { return false };
+        answer.text().await.is_ok_and(|metrics| metrics.contains("komputer_operator_agents"))
     }
 
     /// What it counts and measures.

@@ -39,7 +39,8 @@ impl Team {
 
     async fn apply(&self, kind: &str, name: &str, spec: Value) -> String {
         let object = json!({
-            "apiVersion": "komputer.komputer.ai/v1beta1", "kind": kind, "metadata": { "name": name }, "spec": spec,
+            "apiVersion": "komputer.komputer.ai/v1beta1", "kind": kind, "spec": spec,
+            "metadata": { "name": name, "labels": { "team": "blue" } },
         });
         let patch = Patch::Apply(&object);
         let params = PatchParams::apply("test");
@@ -60,7 +61,8 @@ impl Team {
     }
 
     async fn limit(&self, usd: &str) {
-        self.apply("KomputerBudget", "team", json!({ "limitUSD": usd, "period": "Total" })).await;
+        let selector = json!({ "matchLabels": { "team": "blue" } });
+        self.apply("KomputerBudget", "team", json!({ "limitUSD": usd, "period": "Total", "selector": selector })).await;
     }
 
     fn spent(&self) -> Money {

@@ -61,6 +61,15 @@ fn a_steering_text_without_directives_does_not_stop_the_script() {
 }
 
 #[test]
+fn what_is_said_while_a_tool_runs_takes_over_and_what_the_tool_says_does_not() {
+    let note = "<system-reminder>\nThe user sent a new message while you were working:\n<<text: new>>\n\nThis is how \
+                Claude Code surfaces it.\n</system-reminder>\n\n<system-reminder>\n<<text: no>>\n</system-reminder>";
+    let result = json!({"type": "tool_result", "tool_use_id": "t", "content": format!("<<text: output>>\n\n{note}")});
+    let talk = [user(SCRIPT), assistant(), json!({"role": "user", "content": [result]})];
+    assert_eq!(says(&chosen(&talk)), "new");
+}
+
+#[test]
 fn a_newer_script_takes_over() {
     let talk =
         [user(SCRIPT), assistant(), result_and("<system-reminder>The user says: <<text: new>></system-reminder>")];

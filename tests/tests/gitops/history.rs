@@ -28,6 +28,7 @@ impl History {
         for (group, version, kind, plural) in [
             ("komputer.komputer.ai", "v1beta1", "KomputerAgent", "komputeragents"),
             ("komputer.komputer.ai", "v1beta1", "KomputerBudget", "komputerbudgets"),
+            ("komputer.komputer.ai", "v1beta1", "KomputerOffice", "komputeroffices"),
             ("komputer.komputer.ai", "v1beta1", "KomputerSquad", "komputersquads"),
             ("komputer.komputer.ai", "v1beta1", "KomputerTask", "komputertasks"),
             ("kustomize.toolkit.fluxcd.io", "v1", "Kustomization", "kustomizations"),

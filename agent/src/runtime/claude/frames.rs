@@ -3,6 +3,9 @@
 //! The set grows with every version: an unknown type is [`Frame::Unknown`], and never an error.
 use serde::Deserialize;
 use serde_json::Value;
+use uuid::Uuid;
+
+use crate::runtime::PromptState;
 
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -31,6 +34,10 @@ pub(super) enum Frame {
         tool_name: String,
         #[serde(default)]
         elapsed_time_seconds: f64,
+    },
+    CommandLifecycle {
+        command_uuid: Uuid,
+        state: PromptState,
     },
     ControlRequest {
         request_id: String,
@@ -181,8 +188,14 @@ pub(super) struct ResultFrame {
 
 /// What Claude Code asks of its client.
 #[derive(Debug, Deserialize)]
-pub(super) struct ControlRequest {
-    pub(super) subtype: String,
+#[serde(tag = "subtype", rename_all = "snake_case")]
+pub(super) enum ControlRequest {
+    McpMessage {
+        server_name: String,
+        message: Value,
+    },
+    #[serde(other)]
+    Unknown,
 }
 
 #[derive(Debug, Deserialize)]

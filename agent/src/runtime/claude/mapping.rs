@@ -35,6 +35,7 @@ impl Mapping {
                     elapsed_seconds: whole(elapsed_time_seconds),
                 })]
             }
+            Frame::CommandLifecycle { command_uuid, state } => vec![Signal::Prompt(command_uuid, state)],
             Frame::StreamEvent { .. }
             | Frame::ControlRequest { .. }
             | Frame::ControlResponse { .. }

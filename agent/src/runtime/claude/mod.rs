@@ -13,13 +13,16 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub(crate) use command::{Conversation, Installation};
-use frames::{ControlResponse, Frame};
+use frames::{ControlRequest, ControlResponse, Frame};
 use mapping::Mapping;
 use process::{Output, Process};
 pub(crate) use transcript::{Standing, Transcript};
 
 use super::{Signal, Turn};
-use crate::children::Children;
+use crate::{
+    children::Children,
+    mcp::{Relay, Reply},
+};
 
 /// A running Claude Code.
 #[derive(Debug)]
@@ -28,6 +31,7 @@ pub(crate) struct Claude {
     mapping: Mapping,
     signals: VecDeque<Signal>,
     children: Arc<Children>,
+    relay: Relay,
 }
 
 /// It could not be started.
@@ -72,14 +76,16 @@ impl Claude {
         conversation: Conversation,
         model: &str,
         system_prompt: Option<&str>,
+        relay: Relay,
     ) -> Result<Self, StartError> {
         let mut command = installation.command(conversation, model);
         let process = Process::start(children, &mut command)
             .map_err(|source| StartError { path: installation.claude.clone(), source })?;
-        let claude =
-            Self { process, mapping: Mapping::default(), signals: VecDeque::new(), children: children.clone() };
+        let (mapping, signals) = (Mapping::default(), VecDeque::new());
+        let claude = Self { process, mapping, signals, children: children.clone(), relay };
         claude.request(INITIALIZE, &json!({
             "subtype": "initialize", "hooks": null, "systemPromptSnapshot": false, "appendSystemPrompt": system_prompt,
+            "sdkMcpServers": claude.relay.names(),
         }));
         Ok(claude)
     }
@@ -90,6 +96,23 @@ impl Claude {
             "type": "user", "message": {"role": "user", "content": text}, "uuid": uuid,
             "parent_tool_use_id": null, "session_id": "", "client_composed": true,
         }));
+    }
+
+    /// Has it summarise the conversation.
+    pub(crate) fn compact(&self, keep: &str, uuid: Uuid) {
+        let text = format!("/compact {keep}");
+        self.write(&json!({
+            "type": "user", "message": {"role": "user", "content": text.trim_end()}, "uuid": uuid,
+            "parent_tool_use_id": null, "session_id": "",
+        }));
+    }
+
+    /// Takes back a prompt that the model has not read. Where that is not too late, [`PromptState::Cancelled`] follows.
+    ///
+    /// [`PromptState::Cancelled`]: super::PromptState::Cancelled
+    pub(crate) fn take_back(&self, uuid: Uuid) {
+        let request = json!({"subtype": "cancel_async_message", "message_uuid": uuid});
+        self.request(&format!("take-back-{uuid}"), &request);
     }
 
     /// Stops the turn it is in.
@@ -103,7 +126,14 @@ impl Claude {
             if let Some(signal) = self.signals.pop_front() {
                 return signal;
             }
-            match self.process.next().await {
+            let output = tokio::select! {
+                output = self.process.next() => output,
+                reply = self.relay.next() => {
+                    self.reply(&reply);
+                    continue;
+                }
+            };
+            match output {
                 Ok(Output::Line(line)) => match serde_json::from_slice(&line) {
                     Ok(frame) => self.take(frame),
                     Err(error) => tracing::debug!(%error, "Claude Code wrote a line that is no frame"),
@@ -144,8 +174,13 @@ impl Claude {
 
     fn take(&mut self, frame: Frame) {
         match frame {
+            Frame::ControlRequest { request_id, request: ControlRequest::McpMessage { server_name, message } } => {
+                if let Some(reply) = self.relay.pass(&server_name, request_id, message) {
+                    self.reply(&reply);
+                }
+            }
             // Silence would hang the turn.
-            Frame::ControlRequest { request_id, request } => self.refuse(&request_id, &request.subtype),
+            Frame::ControlRequest { request_id, request: ControlRequest::Unknown } => self.refuse(&request_id),
             Frame::ControlResponse { response } if response.request_id == INITIALIZE => {
                 self.signals.extend(initialized(response));
             }
@@ -153,12 +188,18 @@ impl Claude {
         }
     }
 
-    /// Nothing that Claude Code asks for was offered to it.
-    fn refuse(&self, request_id: &str, subtype: &str) {
-        let error = format!("{subtype} is not supported");
+    fn reply(&self, Reply { request_id, message }: &Reply) {
         self.write(&json!({
             "type": "control_response",
-            "response": {"subtype": "error", "request_id": request_id, "error": error},
+            "response": {"subtype": "success", "request_id": request_id, "response": {"mcp_response": message}},
+        }));
+    }
+
+    /// Nothing else that Claude Code may ask for was offered to it.
+    fn refuse(&self, request_id: &str) {
+        self.write(&json!({
+            "type": "control_response",
+            "response": {"subtype": "error", "request_id": request_id, "error": "this is not supported"},
         }));
     }
 

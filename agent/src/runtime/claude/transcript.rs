@@ -1,5 +1,6 @@
 //! Claude Code's own record of a conversation: how far a task got before its process died.
 use std::{
+    collections::HashSet,
     fs::{self, File},
     io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
     ops::Range,
@@ -50,6 +51,15 @@ struct Line {
     is_api_error_message: bool,
     #[serde(default)]
     message: Option<Said>,
+    #[serde(default)]
+    attachment: Option<Attachment>,
+}
+
+/// What goes with a message; a prompt that was read in the middle of a turn, for one.
+#[derive(Deserialize)]
+struct Attachment {
+    #[serde(default)]
+    source_uuid: Option<Uuid>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +93,13 @@ impl Transcript {
             standing = line.advance(prompt, std::mem::replace(&mut standing, Standing::Unseen));
         })?;
         Ok(standing)
+    }
+
+    /// The ids of all prompts that were read.
+    pub(crate) fn prompts(&self) -> io::Result<HashSet<Uuid>> {
+        let mut prompts = HashSet::new();
+        self.visit(|line, _| prompts.extend(line.prompt()))?;
+        Ok(prompts)
     }
 
     /// Removes the note with which Claude Code told itself to go on, where it was killed before it did. It takes a note
@@ -128,12 +145,22 @@ impl Transcript {
 
 impl Line {
     fn advance(self, prompt: Uuid, before: Standing) -> Standing {
-        let is_prompt = self.r#type == "user" && self.uuid == Some(prompt);
+        let is_prompt = self.prompt() == Some(prompt);
         match (&before, self.r#type.as_str()) {
-            (Standing::Unseen, _) if !is_prompt => before,
+            _ if is_prompt => Standing::Interrupted,
+            (Standing::Unseen, _) => before,
             (_, "assistant") if !self.is_sidechain => self.answer(),
             (_, "user") if !self.is_sidechain => Standing::Interrupted,
             _ => before,
+        }
+    }
+
+    /// The id of the prompt that it says was read.
+    fn prompt(&self) -> Option<Uuid> {
+        match self.r#type.as_str() {
+            "user" => self.uuid,
+            "attachment" => self.attachment.as_ref()?.source_uuid,
+            _ => None,
         }
     }
 
@@ -221,6 +248,19 @@ mod tests {
         error["isApiErrorMessage"] = true.into();
         assert_eq!(standing(&[prompt(PROMPT), call(), side]), Standing::Interrupted);
         assert_eq!(standing(&[prompt(PROMPT), error]), Standing::Interrupted);
+    }
+
+    #[test]
+    fn a_prompt_that_was_read_in_the_middle_of_a_turn_was_read() {
+        let queued = json!({"type": "attachment", "attachment": {"type": "queued_command", "source_uuid": PROMPT}});
+        let noise = json!({"type": "attachment", "attachment": {"type": "date", "date": "2026-11-28"}});
+        let lines = [prompt(Uuid::from_u128(8)), noise, call(), queued];
+        let directory = tempfile::tempdir().unwrap();
+        let prompts = written(directory.path(), &lines).prompts().unwrap();
+        assert_eq!(prompts, HashSet::from([Uuid::from_u128(8), PROMPT]));
+        assert_eq!(standing(&lines), Standing::Interrupted);
+        let done = Standing::Answered { text: "done".into(), stop_reason: "end_turn".into() };
+        assert_eq!(standing(&[&lines[..], &[assistant("end_turn", &text("done"))]].concat()), done);
     }
 
     fn note(uuid: u128) -> Value {

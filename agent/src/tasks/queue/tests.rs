@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use komputer_events::{AgentId, Event};
+use komputer_events::{AgentId, Event, task::Message};
 
 use super::*;
 use crate::journal::Bounds;
@@ -31,6 +31,7 @@ fn request(instructions: &str) -> TaskRequest {
         max_turns: None,
         deadline_ms: None,
         retries: 0,
+        compact: false,
     }
 }
 
@@ -141,4 +142,33 @@ async fn what_a_task_has_used_up_is_known_after_a_crash() {
     drop(queue);
     let tally = open(directory.path()).next().await.work.tally;
     assert_eq!((tally.turns, tally.cost.nano()), (2, 12));
+}
+
+fn message(text: &str) -> Message {
+    Message { text: text.into(), deadline_ms: None }
+}
+
+#[tokio::test]
+async fn a_message_outlives_the_process_until_it_has_ended_and_is_not_said_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let queue = open(directory.path());
+    queue.submit(uid("a"), request("x")).unwrap();
+    assert!(matches!(queue.send(&uid("a"), uid("m"), message("x")), Err(QueueError::NotRunning(_))));
+    queue.next().await;
+    queue.send(&uid("a"), uid("m"), message("x")).unwrap();
+    assert!(matches!(queue.send(&uid("a"), uid("m"), message("y")), Err(QueueError::Conflict(_))));
+    assert!(matches!(queue.submit(uid("m"), request("x")), Err(QueueError::Sent(_))));
+    drop(queue);
+    let queue = open(directory.path());
+    let letters = queue.next().await.mailbox.all();
+    assert_eq!(letters.iter().map(|letter| letter.uid.as_str()).collect::<Vec<_>>(), ["m"]);
+
+    // The process dies once the journal says that the message has ended.
+    queue.journal.append(Some("m"), cancelled()).unwrap();
+    drop(queue);
+    let queue = open(directory.path());
+    let mailbox = queue.next().await.mailbox;
+    queue.send(&uid("a"), uid("m"), message("x")).unwrap();
+    queue.submit(uid("m"), request("x")).unwrap();
+    assert_eq!((mailbox.all(), waiting(&queue)), (vec![], vec![]));
 }

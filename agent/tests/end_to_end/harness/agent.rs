@@ -137,6 +137,12 @@ impl Agent {
         assert_eq!((status, body), (StatusCode::ACCEPTED, json!({})));
     }
 
+    /// Says something in the middle of a task.
+    pub async fn say(&self, task: &str, uid: &str, message: Value) -> StatusCode {
+        let path = format!("/v1/tasks/{task}/messages/{uid}");
+        self.request(Method::PUT, &path).json(&message).send().await.unwrap().status()
+    }
+
     /// Says what it is to know.
     pub async fn teach(&self, knowledge: Value) -> StatusCode {
         self.request(Method::PUT, "/v1/knowledge").json(&knowledge).send().await.unwrap().status()

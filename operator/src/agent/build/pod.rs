@@ -8,7 +8,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::{api::resource::Quantity, util::intstr::IntOrString},
 };
-use komputer_crds::v1beta1::{KomputerAgent, Template};
+use komputer_crds::v1beta1::{KomputerAgent, Role, Template};
 use komputer_events::task::PORT;
 use kube::ResourceExt;
 
@@ -122,6 +122,9 @@ fn environment(agent: &KomputerAgent, template: &Template, key: &ModelKey, setti
         from_secret("KOMPUTER_REDIS_PASSWORD", &own, secret::REDIS_PASSWORD),
         from_secret("KOMPUTER_AGENT_TOKEN", &own, secret::TOKEN),
     ];
+    if agent.spec.role == Some(Role::Manager) {
+        variables.push(plain("KOMPUTER_MANAGER", "true".into()));
+    }
     if let Some(url) = template.model.as_ref().and_then(|model| model.base_url.clone()) {
         variables.push(plain("ANTHROPIC_BASE_URL", url));
     }

@@ -2,15 +2,16 @@
 use komputer_crds::{
     DEFAULT_MODEL,
     recurrence::duration,
-    v1beta1::{KomputerTask, TaskPhase},
+    v1beta1::{KomputerTask, TaskMode, TaskPhase},
 };
-use komputer_events::task::TaskRequest;
+use komputer_events::task::{Message, TaskRequest};
 use kube::ResourceExt;
 
 use super::seated;
 use crate::{
     agent::{Knowledge, Resolved, observe::Observed, spending},
     plan::{Call, PodAddress},
+    task::order,
 };
 
 /// Tasks are handed over one at a time, oldest first; the running one too, for a pod that has not heard of it.
@@ -29,14 +30,37 @@ pub(super) fn calls(observed: &Observed, resolved: &Resolved, pod: &PodAddress) 
         calls.push(Call::Teach { pod: pod.clone(), sources: sources.clone() });
     }
     calls.push(Call::PutTask { pod: pod.clone(), uid: uid.clone(), request });
-    if task.spec.cancel == Some(true) || spending::is_replaced(observed, task) {
+    if is_to_end(observed, task) {
         calls.push(Call::CancelTask { pod: pod.clone(), uid });
+    } else if *phase == TaskPhase::Running {
+        calls.extend(steering(observed, task, pod));
     }
     calls
 }
 
+fn is_to_end(observed: &Observed, task: &KomputerTask) -> bool {
+    task.spec.cancel == Some(true) || spending::is_replaced(observed, task)
+}
+
+/// What is said in the middle of the running task, and what is taken back: that nobody has read it is the agent's to know.
+fn steering(observed: &Observed, running: &KomputerTask, pod: &PodAddress) -> impl Iterator<Item = Call> {
+    let after = observed.tasks.iter().filter(|(task, _)| order(task) > order(running));
+    after.filter(|(task, _)| task.spec.mode == Some(TaskMode::Steer)).filter_map(|(task, phase)| {
+        let (pod, uid) = (pod.clone(), task.uid()?);
+        if is_to_end(observed, task) {
+            return (!phase.is_terminal() || task.never_began()).then_some(Call::CancelTask { pod, uid });
+        }
+        let is_new = *phase == TaskPhase::Pending && task.metadata.deletion_timestamp.is_none();
+        let message = Message { text: task.spec.instructions.clone(), deadline_ms: deadline_ms(task) };
+        is_new.then(|| Call::Steer { pod, task: running.uid().unwrap_or_default(), uid, message })
+    })
+}
+
+fn deadline_ms(task: &KomputerTask) -> Option<u64> {
+    task.spec.deadline.as_deref().and_then(duration)?.as_millis().try_into().ok()
+}
+
 fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> TaskRequest {
-    let deadline = task.spec.deadline.as_deref().and_then(duration);
     TaskRequest {
         name: task.name_any(),
         instructions: task.spec.instructions.clone(),
@@ -45,7 +69,8 @@ fn request(observed: &Observed, resolved: &Resolved, task: &KomputerTask) -> Tas
         max_cost_usd: task.spec.max_cost_usd.as_ref().and_then(|cost| cost.parse().ok()),
         max_turns: task.spec.max_turns.and_then(|turns| u32::try_from(turns).ok()),
         retries: task.spec.retries.and_then(|retries| u32::try_from(retries).ok()).unwrap_or_default(),
-        deadline_ms: deadline.and_then(|deadline| deadline.as_millis().try_into().ok()),
+        deadline_ms: deadline_ms(task),
+        compact: task.spec.compact == Some(true),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Each situation by its value.
 mod seated;
 mod spending;
+mod steering;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +21,7 @@ use super::*;
 use crate::{
     agent::{AgentPod, AgentVolume, Lesson, Limit, Source, agent_pod::AgentPodStatus},
     budget::Funds,
-    keys::Sensitive,
+    keys::{Audience, Sensitive},
 };
 
 fn world() -> Observed {
@@ -100,9 +101,24 @@ fn kinds(plan: &Plan<KomputerAgentStatus>) -> Vec<&'static str> {
             Child::Secret(_) => "Secret",
             Child::Pod(_) => "Pod",
             Child::Task(_) => "Task",
-            Child::Cancellation(_) | Child::Agent(_) => "another's",
+            Child::Office(_) => "Office",
+            Child::Cancellation(_) | Child::Agent(_) | Child::Schedule(_) => "another's",
         })
         .collect()
+}
+
+#[test]
+fn a_manager_that_asks_gets_an_office_where_nobody_has_opened_one() {
+    let mut observed = world();
+    observed.lacks_office = true;
+    let plan = decide(&observed);
+    let office = plan.apply.iter().find_map(|child| match child {
+        Child::Office(office) => Some(office),
+        _ => None,
+    });
+    let office = office.unwrap();
+    assert_eq!((office.name_any().as_str(), office.spec.manager_ref.name.as_str()), ("ada-office", "ada"));
+    assert_eq!(office.owner_references()[0].uid, "u1", "it goes with the manager");
 }
 
 #[test]
@@ -329,6 +345,8 @@ fn a_task_that_replaces_cancels_the_running_one_and_goes_before_those_that_wait(
             Call::CancelTask { uid, .. } => format!("cancel {uid}"),
             Call::Teach { .. } => "teach".into(),
             Call::Allow { uid, .. } => format!("allow {uid}"),
+            Call::Answer { id, .. } => format!("answer {id}"),
+            Call::Steer { uid, .. } => format!("say {uid}"),
         });
         told.collect::<Vec<_>>()
     };
@@ -386,6 +404,21 @@ fn an_agent_that_sleeps_after_tasks_wakes_for_the_next() {
     observed.pod = None;
     observed.tasks.push(task("b", TaskPhase::Pending));
     assert_eq!(kinds(&decide(&observed)), ["Secret", "Pod"]);
+}
+
+#[test]
+fn an_agent_rests_once_the_ends_of_its_tasks_are_in_their_statuses() {
+    for after_task in [AfterTask::Sleep, AfterTask::Delete] {
+        let mut observed = awake();
+        let lifecycle = Lifecycle { after_task: Some(after_task), ..Default::default() };
+        change(&mut observed, |agent| agent.spec.lifecycle = Some(lifecycle));
+        let (task, _) = task("a", TaskPhase::Running);
+        observed.tasks = vec![(task, TaskPhase::Succeeded)];
+        let plan = decide(&observed);
+        assert_eq!((plan.remove.as_slice(), standing(&plan).1.as_str()), (&[][..], "Idle"));
+        observed.pod = None;
+        assert_eq!(decide(&observed).apply, [], "nor does it wake for that");
+    }
 }
 
 #[test]

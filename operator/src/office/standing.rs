@@ -1,4 +1,4 @@
-//! Office: a manager and its agents, rolled up.
+//! What an office's status says: its agents' states, costs and tokens in one place.
 use std::{collections::BTreeMap, sync::Arc};
 
 use komputer_crds::{
@@ -11,12 +11,10 @@ use komputer_crds::{
 use komputer_events::Money;
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
 
-use super::{
-    attachments::Attachment,
-    decide::{Declared, Verdict},
-    world::World,
+use crate::{
+    conditions::{self, Progress},
+    declared::{Attachment, Declared, Verdict, World},
 };
-use crate::conditions::{self, Progress};
 
 /// More members would make a status large; `totalAgents` counts all of them.
 const MEMBERS: usize = 100;
@@ -25,9 +23,9 @@ const MEMBERS: usize = 100;
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// The manager, where it exists.
-    pub(super) manager: Option<Arc<KomputerAgent>>,
+    pub(crate) manager: Option<Arc<KomputerAgent>>,
     /// Its agents by name.
-    pub(super) members: BTreeMap<String, Arc<KomputerAgent>>,
+    pub(crate) members: BTreeMap<String, Arc<KomputerAgent>>,
 }
 
 impl Declared for KomputerOffice {

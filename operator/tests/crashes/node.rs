@@ -1,0 +1,89 @@
+//! Plays the kubelet, and what provisions volumes.
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use komputer_crds::v1beta1::KomputerAgent;
+use komputer_events::{AgentId, task::PORT};
+use komputer_operator::agent::seats_of;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+};
+use serde_json::json;
+
+use super::agents::{Agents, Process};
+
+/// Runs every pod that comes, for ever.
+pub async fn run_pods(client: Client, agents: Agents) {
+    let mut running = HashMap::<String, Vec<Process>>::new();
+    let mut count = 0;
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        provision(&client).await;
+        let pods = Api::<Pod>::all(client.clone()).list(&ListParams::default()).await.unwrap();
+        running.retain(|uid, _| pods.iter().any(|pod| pod.metadata.uid.as_ref() == Some(uid)));
+        for pod in pods {
+            if running.contains_key(&pod.uid().unwrap()) || pod.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            count += 1;
+            let ip = format!("127.79.{}.{}", count / 200, 1 + count % 200);
+            if let Some(processes) = start(&client, &agents, &pod, &ip).await {
+                say_ready(&client, &pod, &ip).await;
+                running.insert(pod.uid().unwrap(), processes);
+            }
+        }
+    }
+}
+
+/// The agents of a pod; nothing where one of them is gone by now.
+async fn start(client: &Client, agents: &Agents, pod: &Pod, ip: &str) -> Option<Vec<Process>> {
+    let namespace = pod.namespace().unwrap();
+    let objects = Api::<KomputerAgent>::namespaced(client.clone(), &namespace);
+    let seats = seats_of(pod).into_iter().map(|(name, seat)| (name, seat.port));
+    let mut places: BTreeMap<String, u16> = seats.collect();
+    if places.is_empty() {
+        places.insert(pod.name_any(), PORT);
+    }
+    let mut processes = Vec::new();
+    for (name, port) in places {
+        let uid = objects.get_opt(&name).await.unwrap()?.uid().unwrap();
+        let address: SocketAddr = format!("{ip}:{port}").parse().unwrap();
+        processes.push(agents.start(AgentId::new(&namespace, &name).unwrap(), uid, address).await);
+    }
+    Some(processes)
+}
+
+async fn say_ready(client: &Client, pod: &Pod, ip: &str) {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers).map(|container| {
+        json!({
+            "name": container.name, "ready": true, "image": "i", "imageID": "i", "restartCount": 0,
+            "state": { "running": {} },
+        })
+    });
+    let status = json!({ "status": {
+        "phase": "Running", "podIP": ip, "conditions": [{ "type": "Ready", "status": "True" }],
+        "containerStatuses": containers.collect::<Vec<_>>(),
+    } });
+    let pods = Api::<Pod>::namespaced(client.clone(), &pod.namespace().unwrap());
+    // One that is gone meanwhile needs none.
+    let _ = pods.patch_status(&pod.name_any(), &PatchParams::default(), &Patch::Merge(&status)).await;
+}
+
+/// Gives every claim what it asks for.
+async fn provision(client: &Client) {
+    let claims = Api::<PersistentVolumeClaim>::all(client.clone()).list(&ListParams::default()).await.unwrap();
+    for claim in claims {
+        let asked = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref()?.requests.clone()).unwrap_or_default();
+        if claim.status.as_ref().and_then(|status| status.capacity.clone()) == Some(asked.clone()) {
+            continue;
+        }
+        let bound = json!({ "status": { "phase": "Bound", "capacity": asked } });
+        let claims = Api::<PersistentVolumeClaim>::namespaced(client.clone(), &claim.namespace().unwrap());
+        let _ = claims.patch_status(&claim.name_any(), &PatchParams::default(), &Patch::Merge(&bound)).await;
+    }
+}

@@ -1,0 +1,186 @@
+//! A namespace with one of everything, and orders in which it is deleted.
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use anyhow::ensure;
+use k8s_openapi::api::core::v1::Namespace;
+use komputer_crds::validate::Kind;
+use komputer_operator::carry_out::FINALIZER;
+use komputer_tests::{cluster::LightCluster, node::eventually};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
+    core::GroupVersionKind,
+};
+use serde_json::{Value, json};
+
+/// A namespace.
+pub struct Space {
+    pub client: Client,
+    pub namespace: String,
+    /// What tells its order of deletion from others'.
+    pub order: u64,
+}
+
+/// What is deleted at the end of an order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Last {
+    /// The namespace, after, before, or among all that is in it.
+    Namespace,
+    /// All that is in it, which leaves the namespace.
+    Object,
+}
+
+/// What users declare: the kind, the name and the spec.
+fn declared(with_budget: bool) -> Vec<(&'static str, &'static str, Value)> {
+    let budget = ("KomputerBudget", "team", json!({ "limitUSD": "5", "period": "Total" }));
+    let mut declared = vec![
+        ("KomputerAgentTemplate", "default", json!({})),
+        ("KomputerMemory", "facts", json!({ "content": "c" })),
+        ("KomputerSkill", "skill", json!({ "content": "c", "description": "d" })),
+        ("KomputerConnector", "mcp", json!({ "transport": "StreamableHTTP", "url": "https://mcp.example.com" })),
+        ("KomputerAgent", "ada", json!({ "instructions": "one", "memories": [{ "name": "facts" }] })),
+        ("KomputerAgent", "bob", json!({ "managerRef": { "name": "ada" } })),
+        ("KomputerTask", "task", json!({ "agentRef": { "name": "ada" }, "instructions": "two" })),
+        ("KomputerOffice", "office", json!({ "managerRef": { "name": "ada" } })),
+        (
+            "KomputerSquad",
+            "crew",
+            json!({ "members": [{ "name": "bob" }, { "name": "cyd", "template": { "instructions": "one" } }] }),
+        ),
+        (
+            "KomputerSchedule",
+            "often",
+            json!({ "schedule": "0 0 1 1 *", "suspend": true, "agent": {}, "task": { "instructions": "run" } }),
+        ),
+    ];
+    declared.extend(with_budget.then_some(budget));
+    declared
+}
+
+impl Space {
+    /// Makes the namespace and what is in it, and waits until all is at rest.
+    pub async fn fill(&self, with_budget: bool) {
+        let metadata = ObjectMeta { name: Some(self.namespace.clone()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
+        self.namespaces().create(&PostParams::default(), &namespace).await.unwrap();
+        for (kind, name, spec) in declared(with_budget) {
+            let mut object = json!({
+                "apiVersion": "komputer.komputer.ai/v1beta1", "kind": kind, "metadata": { "name": name }, "spec": spec,
+            });
+            if kind == "KomputerSchedule" {
+                object["metadata"]["annotations"] = json!({ "komputer.komputer.ai/trigger": "once" });
+            }
+            let applied = self.api(kind).patch(name, &PatchParams::apply("test"), &Patch::Apply(&object)).await;
+            applied.unwrap_or_else(|error| panic!("{kind} {name}: {error}"));
+        }
+        for (agent, done) in [("ada", 2), ("cyd", 1), ("often-agent", 1)] {
+            eventually(&format!("KomputerAgent {}/{agent} to be done", self.namespace), || async {
+                let Some(found) = self.api("KomputerAgent").get_opt(agent).await? else { return Ok(None) };
+                let status = &found.data["status"];
+                ensure!(status["tasks"]["succeeded"] == done, "it says {status}");
+                Ok(Some(()))
+            })
+            .await
+            .unwrap();
+        }
+    }
+
+    /// What this order ends with.
+    pub fn last(&self) -> Last {
+        if self.order % 3 == 2 { Last::Object } else { Last::Namespace }
+    }
+
+    /// Deletes all that is declared in an order of its own, each by background or foreground, and the namespace at the
+    /// beginning, among it, or never.
+    pub async fn delete(&self) {
+        let mut objects = declared(true);
+        objects.sort_by_cached_key(|(kind, name, _)| self.chance((kind, name)));
+        let end = match self.order % 3 {
+            0 => 0,
+            1 => objects.len() / 2,
+            _ => objects.len() + 1,
+        };
+        for (index, (kind, name, _)) in objects.iter().enumerate() {
+            if index == end {
+                self.namespaces().delete(&self.namespace, &DeleteParams::default()).await.unwrap();
+            }
+            let foreground = self.chance((kind, name, "how")) % 2 == 0;
+            let how = if foreground { DeleteParams::foreground() } else { DeleteParams::background() };
+            match self.api(kind).delete(name, &how).await {
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                result => drop(result.unwrap()),
+            }
+        }
+    }
+
+    /// Waits until nothing is left of it: no namespace, or nothing in it but what all agents of a namespace share.
+    pub async fn is_gone(&self) {
+        eventually(&format!("namespace {} to go", self.namespace), || async {
+            if self.last() == Last::Namespace {
+                let Some(namespace) = self.namespaces().get_opt(&self.namespace).await? else { return Ok(Some(())) };
+                let conditions = namespace.status.and_then(|status| status.conditions);
+                anyhow::bail!("it says {conditions:?}");
+            }
+            let left = self.left().await?;
+            ensure!(left.is_empty(), "there is {left:?}");
+            Ok(Some(()))
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Waits until all that is left is agents that budgets count.
+    pub async fn waits_for_the_spend_of_agents_alone(&self) {
+        eventually(&format!("all of {} to go but agents", self.namespace), || async {
+            let agents = self.api("KomputerAgent").list(&ListParams::default()).await?;
+            let is_held = |agent: &DynamicObject| {
+                agent.metadata.deletion_timestamp.is_some() && agent.finalizers() == [FINALIZER.to_owned()]
+            };
+            ensure!(agents.iter().all(is_held), "{:?}", agents.items);
+            Ok((agents.items.len() == 4).then_some(()))
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Does what the documents say of an agent that is held while there is no operator.
+    pub fn let_go(&self, cluster: &LightCluster) {
+        let agents = cluster.kubectl(&["get", "komputeragents", "-n", &self.namespace, "-o", "name"], "").unwrap();
+        for agent in agents.lines() {
+            let patch = r#"{"metadata":{"finalizers":null}}"#;
+            cluster.kubectl(&["patch", agent, "-n", &self.namespace, "--type=merge", "-p", patch], "").unwrap();
+        }
+    }
+
+    /// What is left of what users and komputer made.
+    async fn left(&self) -> anyhow::Result<Vec<String>> {
+        let builtin = ["Pod", "PersistentVolumeClaim", "Secret"];
+        let ours = Kind::ALL.into_iter().filter(|kind| kind.is_namespaced()).map(Kind::name);
+        let mut left = Vec::new();
+        for kind in builtin.into_iter().chain(ours) {
+            let found = self.api(kind).list_metadata(&ListParams::default()).await?;
+            left.extend(found.iter().map(|object| format!("{kind} {}", object.name_any())));
+        }
+        Ok(left)
+    }
+
+    fn chance(&self, of: impl Hash) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.namespace, of).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn namespaces(&self) -> Api<Namespace> {
+        Api::all(self.client.clone())
+    }
+
+    fn api(&self, kind: &str) -> Api<DynamicObject> {
+        let found = Kind::ALL.into_iter().find(|found| found.name() == kind);
+        let (group, version, plural) = match found {
+            Some(found) => ("komputer.komputer.ai", "v1beta1", found.plural().to_owned()),
+            None => ("", "v1", format!("{}s", kind.to_lowercase())),
+        };
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), &plural);
+        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+    }
+}
