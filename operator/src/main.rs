@@ -15,5 +15,5 @@ async fn main() -> anyhow::Result<()> {
     let _failpoints = fail::FailScenario::setup();
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let _telemetry = komputer_telemetry::init("komputer-operator");
-    wiring::run(arguments::Arguments::parse()).await
+    Box::pin(wiring::run(arguments::Arguments::parse())).await
 }
