@@ -73,6 +73,8 @@ steps! {
     PutTask = "put-task",
     /// That the task is to end.
     StopTask = "stop-task",
+    /// What is said to it in the middle of a task.
+    Steer = "steer",
     /// What a manager has asked for.
     Answer = "answer",
     /// A status is written.
@@ -133,6 +135,7 @@ impl From<&Call> for Step {
             Call::Allow { .. } => Self::Allow,
             Call::PutTask { .. } => Self::PutTask,
             Call::CancelTask { .. } => Self::StopTask,
+            Call::Steer { .. } => Self::Steer,
             Call::Answer { .. } => Self::Answer,
         }
     }
