@@ -342,11 +342,15 @@ impl Declarations {
         }
     }
 
-    /// Wakes the schedule that has made the task, and the offices of who may wait for it.
+    /// Wakes the schedule that has made the task, the offices of who may wait for it, and the squads whose pod goes once its
+    /// end is written.
     pub(crate) fn task_changed(&self, task: &KomputerTask) {
         let namespace = task.namespace().unwrap_or_default();
-        let managers = AgentId::new(&namespace, &task.spec.agent_ref.name).map(|id| self.attachments.managers(&id));
-        managers.unwrap_or_default().first().into_iter().for_each(|manager| self.wake_offices(&namespace, manager));
+        if let Ok(agent) = AgentId::new(&namespace, &task.spec.agent_ref.name) {
+            let managers = self.attachments.managers(&agent);
+            managers.first().into_iter().for_each(|manager| self.wake_offices(&namespace, manager));
+            self.wake_squads(&agent);
+        }
         let owners = task.owner_references().iter();
         for schedule in owners.filter(|owner| owner.kind == KomputerSchedule::kind(&())) {
             let reference = ObjectRef::new(&schedule.name);

@@ -10,5 +10,5 @@ async fn main() -> anyhow::Result<()> {
     let _failpoints = fail::FailScenario::setup();
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let _telemetry = komputer_telemetry::init("komputer-operator");
-    komputer_operator::run(komputer_operator::Arguments::parse()).await
+    Box::pin(komputer_operator::run(komputer_operator::Arguments::parse())).await
 }

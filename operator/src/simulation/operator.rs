@@ -15,25 +15,10 @@ use super::{
     network::Network,
 };
 use crate::{
-    agent::AgentController,
-    agent_client::AgentClient,
-    arguments::Arguments,
-    budget::BudgetController,
-    carry_out::Hands,
-    controller::Queue,
-    declared::{DeclaredController, World},
-    inbox::Inbox,
-    keys::MasterKey,
-    lease::Leadership,
-    lessons::Lessons,
-    metrics::Metrics,
-    office::OfficeController,
-    recorder::Recorder,
-    schedule::ScheduleController,
-    settings::Settings,
-    squad::SquadController,
-    task::TaskController,
-    watches::Watches,
+    agent::AgentController, agent_client::AgentClient, arguments::Arguments, budget::BudgetController,
+    carry_out::Hands, controller::Queue, declared::World, inbox::Inbox, keys::MasterKey, lease::Leadership,
+    lessons::Lessons, metrics::Metrics, office::OfficeController, recorder::Recorder, schedule::ScheduleController,
+    settings::Settings, squad::SquadController, task::TaskController, watches::Watches,
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 

@@ -11,7 +11,7 @@ use komputer_events::{
     AgentId, Body, Cursor, Event, Money, Outcome, TokenUsage,
     bus::{Entry, Retention, Streams},
     office::{Answer, OfficeRequest},
-    task::TaskRequest,
+    task::{Message, TaskRequest},
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -39,10 +39,20 @@ pub struct Agent {
 #[derive(Default)]
 struct Mind {
     tasks: Vec<Task>,
+    letters: Vec<Letter>,
     /// What its office has answered, by requests' ids.
     answers: BTreeMap<String, Answer>,
     seq: u64,
     last: Option<Cursor>,
+}
+
+/// What it was told in the middle of a task.
+struct Letter {
+    uid: String,
+    into: String,
+    content: String,
+    is_read: bool,
+    is_over: bool,
 }
 
 /// A task that it was handed.
@@ -117,7 +127,9 @@ impl Agents {
                     let is_error = matches!(answer, Answer::Error(_));
                     format!("{} heard of {id}, an error: {is_error}", agent.id.name())
                 });
-                begun.chain(answers).collect::<Vec<_>>()
+                let read = mind.letters.iter().filter(|letter| letter.is_read);
+                let read = read.map(|letter| format!("{} read {}", agent.id.name(), letter.content));
+                begun.chain(answers).chain(read).collect::<Vec<_>>()
             })
             .collect();
         runs.sort();
@@ -166,6 +178,11 @@ impl Agent {
                 let (step, is_cancelled) = (Step::New, false);
                 mind.tasks.push(Task { uid: uid.into(), request, step, is_cancelled, asked: 0, answered: 0 });
             }
+            ["v1", "tasks", into, "messages", uid] if mind.letters.iter().all(|letter| letter.uid != uid) => {
+                let message: Message = serde_json::from_slice(body).unwrap();
+                let (uid, into, content) = (uid.into(), into.into(), message.text);
+                mind.letters.push(Letter { uid, into, content, is_read: false, is_over: false });
+            }
             ["v1", "requests", id, "answer"] => {
                 mind.answers.insert(id.into(), serde_json::from_slice(body).unwrap());
             }
@@ -189,6 +206,9 @@ impl Agent {
     fn next(&self) -> Option<(Event, Option<Cursor>)> {
         let mut guard = self.mind.lock().unwrap();
         let mind = &mut *guard;
+        if let Some((task, body)) = mind.letter() {
+            return Some(self.say(mind, task, body));
+        }
         let task = mind.tasks.iter_mut().find(|task| task.step != Step::Over)?;
         let instructions = task.request.instructions.clone();
         let (step, body) = match task.step {
@@ -217,11 +237,39 @@ impl Agent {
             _ => (Step::Over, Body::TaskCompleted(Outcome { result: instructions, ..Outcome::default() })),
         };
         task.step = step;
-        let task = Some(task.uid.clone());
+        let task = task.uid.clone();
+        Some(self.say(mind, task, body))
+    }
+
+    fn say(&self, mind: &mut Mind, task: String, body: Body) -> (Event, Option<Cursor>) {
         mind.seq += 1;
         let (now, before) = (Timestamp::now(), mind.last);
         let id = before.unwrap_or_default().next(u64::try_from(now.as_millisecond()).unwrap());
         mind.last = Some(id);
-        Some((Event { id, seq: mind.seq, agent: self.id.clone(), timestamp: now, task, body }, before))
+        let (agent, task) = (self.id.clone(), Some(task));
+        (Event { id, seq: mind.seq, agent, timestamp: now, task, body }, before)
+    }
+}
+
+impl Mind {
+    /// What happens next to what it was told: it is read while its task goes on, and ends with that.
+    fn letter(&mut self) -> Option<(String, Body)> {
+        let step = |tasks: &[Task], uid: &str| tasks.iter().find(|task| task.uid == uid).map(|task| task.step);
+        for letter in self.letters.iter_mut().filter(|letter| !letter.is_over) {
+            let body = match step(&self.tasks, &letter.into) {
+                Some(Step::Paid) if !letter.is_read => {
+                    letter.is_read = true;
+                    let (content, into) = (letter.content.clone(), Some(letter.into.clone()));
+                    Body::UserMessage { content, steer: true, into }
+                }
+                Some(Step::Over) if letter.is_read => {
+                    letter.is_over = true;
+                    Body::TaskCancelled { reason: "its task was".into() }
+                }
+                _ => continue,
+            };
+            return Some((letter.uid.clone(), body));
+        }
+        None
     }
 }

@@ -66,7 +66,7 @@ async fn agents(space: Space) {
     }
 }
 
-/// Tasks wait for each other, replace each other, are deleted in their middle, and go when their time is over.
+/// Tasks wait for each other, are told things, replace each other, are deleted in their middle, and go when their time is over.
 async fn tasks(space: Space) {
     let of = |instructions: &str| json!({ "agentRef": { "name": "worker" }, "instructions": instructions });
     space.apply("KomputerAgent", "worker", json!({})).await;
@@ -78,16 +78,21 @@ async fn tasks(space: Space) {
 
     space.apply("KomputerTask", "endless", of(ENDLESS)).await;
     space.phase("endless", "Running").await;
+    let mut steers = of("hurry");
+    steers["mode"] = "Steer".into();
+    space.apply("KomputerTask", "steers", steers).await;
+    space.phase("steers", "Running").await;
     let mut replaces = of("three");
     replaces["mode"] = "Replace".into();
     space.task("replaces", replaces).await;
     space.phase("endless", "Cancelled").await;
+    space.phase("steers", "Cancelled").await;
 
     space.apply("KomputerTask", "unwanted", of(ENDLESS)).await;
     space.phase("unwanted", "Running").await;
     space.delete("KomputerTask", "unwanted").await;
     space.task("last", of("four")).await;
-    let done = json!({ "succeeded": 4, "failed": 0, "cancelled": 2 });
+    let done = json!({ "succeeded": 4, "failed": 0, "cancelled": 3 });
     space.stands("KomputerAgent", "worker", "Idle", |status| status["tasks"] == done).await;
 }
 

@@ -104,7 +104,7 @@ impl Space {
             if index == end {
                 self.namespaces().delete(&self.namespace, &DeleteParams::default()).await.unwrap();
             }
-            let foreground = self.chance((kind, name, "how")) % 2 == 0;
+            let foreground = self.chance((kind, name, "how")).is_multiple_of(2);
             let how = if foreground { DeleteParams::foreground() } else { DeleteParams::background() };
             match self.api(kind).delete(name, &how).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
