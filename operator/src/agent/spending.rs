@@ -44,7 +44,8 @@ pub(super) fn work(observed: &Observed) -> Option<Work> {
     }
     let is_going = observed.agent.metadata.deletion_timestamp.is_some();
     if is_going && observed.its_pod().is_none() {
-        return None;
+        // What it may have spent is set aside until all that it said is counted.
+        return recorded.map(|recorded| Work::new(recorded.task_uid.clone(), false, &observed.summary, Some(recorded)));
     }
     let (task, _) = next_task(observed)?;
     Some(Work::new(task.uid()?, !is_going, &observed.summary, recorded))

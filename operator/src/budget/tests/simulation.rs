@@ -171,7 +171,8 @@ impl World {
             && written.shares == summary.shares
             && actor.events.last().is_none_or(|last| last.id == written.cursor);
         let recorded = actor.agent.status.as_ref().and_then(|status| status.allowance.clone());
-        let work = (!is_going).then(|| Work::new("task".into(), true, &summary, recorded.as_ref()));
+        let has_work = !is_going || recorded.is_some();
+        let work = has_work.then(|| Work::new("task".into(), !is_going, &summary, recorded.as_ref()));
         let claim = Claim { agent: &actor.agent, summary: &summary, work: work.as_ref(), is_settled, now: self.now };
         let (funds, _) = self.operator.namespace.ask(claim);
         // Told is never more than what was written before.

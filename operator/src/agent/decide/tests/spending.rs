@@ -116,6 +116,17 @@ fn a_task_that_is_to_end_keeps_what_it_was_given_and_no_other_gets_anything() {
 }
 
 #[test]
+fn what_a_deleted_agent_may_have_spent_is_set_aside_until_it_is_counted() {
+    let mut observed = limited(TaskPhase::Running, "0.75", Some("0.75"));
+    change(&mut observed, |agent| agent.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH)));
+    observed.pod = None;
+    let kept = work(&observed).unwrap();
+    assert_eq!((kept.task.as_str(), kept.recorded, kept.goes_on), ("a-uid", Some(usd("0.75")), false));
+    change(&mut observed, |agent| agent.status = None);
+    assert_eq!(work(&observed), None, "it was told nothing");
+}
+
+#[test]
 fn an_agent_that_budgets_count_goes_once_they_have_counted_it() {
     let mut observed = limited(TaskPhase::Running, "1", Some("1"));
     assert_eq!(decide(&observed).hold, Some(Hold::Take), "before it costs anything");
