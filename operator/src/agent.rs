@@ -26,7 +26,7 @@ pub(crate) use decide::{Attendance, address_of, attendance, namespace, prepare};
 pub(crate) use instructions::task_of_instructions;
 pub use knowledge::{Knowledge, Lesson, Source};
 pub use observe::{AgentController, Caches, Observed};
-pub use places::{Doubts, Limit, Place, Places};
+pub use places::{Doubts, Limit, Making, Place, Places};
 pub(crate) use pod_state::{PodState, of as pod_state, of_container};
 pub use seat::{Membership, SEATS, Seat, seats_of};
 pub use template::{ModelKey, Resolved};

@@ -8,8 +8,8 @@
 //!
 //! `SEED=7 WORLDS=1 cargo test --lib simulation::` replays one world; `WORLDS` and `STEPS` say how many and how long.
 //!
-//! Known: some worlds beyond the first ones fail, 13 the first of them: an agent and a squad that ask for a place at the same
-//! moment may both be let in, and an agent's own pod may wait for a workspace that its squad's pod holds.
+//! Known: some worlds beyond the first ones fail, 13 the first of them: a member that was let into its squad's pod with the
+//! others keeps its place when it leaves, so that its template's limit may be passed.
 #![allow(clippy::redundant_closure_for_method_calls, reason = "methods of what is borrowed are not general enough")]
 mod agents;
 mod apiserver;

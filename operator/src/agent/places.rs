@@ -1,6 +1,7 @@
 //! Who may be awake: places that a template or the installation limits, and who waits for one.
 mod doubts;
 mod line;
+mod making;
 mod order;
 #[cfg(test)]
 mod simulation;
@@ -10,7 +11,7 @@ mod tests;
 use std::{
     collections::{BTreeSet, HashMap},
     num::NonZeroU32,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use komputer_events::AgentId;
@@ -19,6 +20,7 @@ use tokio::sync::mpsc;
 
 pub use doubts::Doubts;
 pub use line::{Place, Request};
+pub use making::Making;
 pub use order::{Limit, Order};
 
 use self::line::{Doubt, Line};
@@ -32,6 +34,8 @@ pub struct Places {
     line: Mutex<Line>,
     /// Pods of squads that agents are in, or may be.
     shared: Mutex<HashMap<AgentId, BTreeSet<String>>>,
+    /// Pods of squads that may be being made.
+    making: Arc<making::Pods>,
     agents: Queue<KomputerAgent>,
     doubts: mpsc::UnboundedSender<Doubt>,
 }
@@ -41,8 +45,8 @@ impl Places {
     /// given; `agents` takes those that are to be looked at because a place is theirs, or they come nearer to one.
     pub fn new(limit: Option<NonZeroU32>, agents: Queue<KomputerAgent>) -> (Self, Doubts) {
         let (doubts, doubted) = mpsc::unbounded_channel();
-        let (line, shared) = (Mutex::new(Line::new(limit)), Mutex::default());
-        (Self { line, shared, agents, doubts }, Doubts(doubted))
+        let (line, shared, making) = (Mutex::new(Line::new(limit)), Mutex::default(), Arc::default());
+        (Self { line, shared, making, agents, doubts }, Doubts(doubted))
     }
 
     /// Asks for a place for an agent that wants a pod and has none. Where it is given, the pod may be made at once.
@@ -56,6 +60,11 @@ impl Places {
     /// The pod of a squad may be made with a place for the agent.
     pub fn may_be_in(&self, id: &AgentId, pod: String) {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).entry(id.clone()).or_default().insert(pod);
+    }
+
+    /// The pod of a squad is decided about, and may be made, until this is dropped: its members ask for places meanwhile.
+    pub fn makes(&self, namespace: &str, pod: &str) -> Making {
+        self.making.begin(namespace, pod)
     }
 
     /// Where to look for the agent.

@@ -89,9 +89,7 @@ impl World {
         for (place, pod) in etcd.all("pods") {
             self.seen.pods.insert(text(&pod["metadata"]["uid"]));
             let inhabitants = inhabitants(place, pod);
-            // Who shares a pod is let in with the first of them; and a pod that a squad asks for while places change hands
-            // may still be one too many.
-            company += if inhabitants.len() > 1 { inhabitants.len() } else { 0 };
+            company += inhabitants.len() - 1;
             self.seen.shared_pods = self.seen.shared_pods.max(inhabitants.len());
             let is_started = !pod["status"]["podIP"].is_null();
             for (name, seat) in inhabitants {

@@ -10,7 +10,7 @@ use kube::{
 
 use super::{Squads, decide::decide, shared_pod_name};
 use crate::{
-    agent::{self, AgentController, AgentPod, seats_of},
+    agent::{self, AgentController, AgentPod, Making, seats_of},
     controller::Controller,
     keys::MasterKey,
     plan::Plan,
@@ -40,6 +40,8 @@ pub struct Observed {
     pub former: Vec<Arc<KomputerAgent>>,
     /// Its pod, or one of its name that another object owns.
     pub pod: Option<Arc<AgentPod>>,
+    /// Kept until what is decided is done: the pod may be made until then.
+    pub making: Option<Arc<Making>>,
     /// Whether its namespace is being deleted, where nothing can be made any more.
     pub namespace_is_going: bool,
     /// The installation's settings.
@@ -86,6 +88,7 @@ impl Controller for SquadController {
         let (namespace, name) = (squad.namespace().unwrap_or_default(), squad.name_any());
         let is_member = |name: &str| squad.spec.members.iter().any(|member| member.name == name);
         let caches = &self.members.caches;
+        let making = self.members.places.makes(&namespace, &shared_pod_name(&name));
         let pod = caches.pods.get(&ObjectRef::new(&shared_pod_name(&name)).within(&namespace));
         let seats = pod.as_deref().map(seats_of).unwrap_or_default();
         let leaving = seats.keys().filter(|seated| !is_member(seated));
@@ -97,6 +100,7 @@ impl Controller for SquadController {
             leaving: leaving.filter_map(|name| self.agent(&namespace, name, now)).collect(),
             former: former.filter_map(|name| self.agents.get(&ObjectRef::new(name).within(&namespace))).collect(),
             pod,
+            making: Some(Arc::new(making)),
             namespace_is_going: going.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()),
             settings: self.members.settings.clone(),
             master: self.members.master.clone(),

@@ -156,8 +156,9 @@ fn replace(observed: &Observed, pod: &AgentPod, is_replaced: bool, work: &mut Wo
 }
 
 /// Who sits in the pod and is in the middle of a task. Whoever is suspended or deleted is meant to be stopped, and whoever
-/// cannot work as it is may be helped by the change.
+/// cannot work as it is may be helped by the change. Nobody works in a pod that has never begun, whatever began elsewhere.
 fn busy(observed: &Observed, pod: &AgentPod) -> Option<String> {
+    pod.status.pod_ip.as_ref()?;
     let seats = seats_of(pod);
     let members = observed.members.iter().filter_map(|member| member.agent.as_ref());
     let mut all = members.chain(&observed.leaving);

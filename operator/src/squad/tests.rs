@@ -63,6 +63,7 @@ fn crew(members: Vec<Member>) -> Observed {
         leaving: vec![],
         former: vec![],
         pod: None,
+        making: None,
         namespace_is_going: false,
         settings: settings(),
         master: MasterKey::new([7; 64]),

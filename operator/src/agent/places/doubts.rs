@@ -35,7 +35,10 @@ impl Doubts {
 /// Asks until the apiserver has no such pod, or it was seen or made anew. A pod that was made before is found.
 async fn settle(client: &Client, places: &Places, doubt: Doubt) {
     while places.line().is_doubted(&doubt) {
-        if is_in_no_pod(client, &doubt.id, places.pods_of(&doubt.id)).await {
+        let pods = places.pods_of(&doubt.id);
+        // A pod that is on its way is none yet, by the apiserver's word.
+        let is_made = pods.iter().any(|pod| places.making.contains(doubt.id.namespace(), pod));
+        if !is_made && is_in_no_pod(client, &doubt.id, pods).await {
             places.forget_pods(&doubt.id);
             let mut line = places.line();
             line.pod_missing(&doubt);

@@ -131,6 +131,19 @@ fn who_joins_waits_until_nobody_works_and_nobody_begins_meanwhile() {
 }
 
 #[test]
+fn a_pod_that_has_never_begun_is_replaced_whoever_has_work() {
+    let mut observed = carried_out(carried_out(crew(vec![member("ada")])));
+    works(&mut observed, "ada", true);
+    observed.members.push(member("bob"));
+    let mut observed = carried_out(observed);
+    assert_eq!(decide(&observed).remove, []);
+    let mut pod = (**observed.pod.as_ref().unwrap()).clone();
+    pod.status = crate::agent::AgentPod::default().status; // like one whose volume goes
+    observed.pod = Some(Arc::new(pod));
+    assert_eq!(decide(&observed).remove, [its_pod()]);
+}
+
+#[test]
 fn that_the_pod_goes_is_said_before() {
     let mut observed = carried_out(carried_out(crew(vec![member("ada")])));
     observed.members.push(member("bob"));
