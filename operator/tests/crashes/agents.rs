@@ -173,7 +173,7 @@ impl Agent {
                 let Some(index) = known(uid) else { return false };
                 mind.tasks[index].is_cancelled = true;
             }
-            ["v1", "tasks", uid] if known(uid).is_none() => {
+            ["v1", "tasks", uid] if known(uid).is_none() && mind.letters.iter().all(|letter| letter.uid != uid) => {
                 let request = serde_json::from_slice(body).unwrap();
                 let (step, is_cancelled) = (Step::New, false);
                 mind.tasks.push(Task { uid: uid.into(), request, step, is_cancelled, asked: 0, answered: 0 });
@@ -252,21 +252,20 @@ impl Agent {
 }
 
 impl Mind {
-    /// What happens next to what it was told: it is read while its task goes on, and ends with that.
+    /// What happens next to what it was told: it is read while its task goes on, and ends before that does.
     fn letter(&mut self) -> Option<(String, Body)> {
-        let step = |tasks: &[Task], uid: &str| tasks.iter().find(|task| task.uid == uid).map(|task| task.step);
         for letter in self.letters.iter_mut().filter(|letter| !letter.is_over) {
-            let body = match step(&self.tasks, &letter.into) {
-                Some(Step::Paid) if !letter.is_read => {
-                    letter.is_read = true;
-                    let (content, into) = (letter.content.clone(), Some(letter.into.clone()));
-                    Body::UserMessage { content, steer: true, into }
-                }
-                Some(Step::Over) if letter.is_read => {
-                    letter.is_over = true;
-                    Body::TaskCancelled { reason: "its task was".into() }
-                }
-                _ => continue,
+            let task = self.tasks.iter().find(|task| task.uid == letter.into && task.step == Step::Paid);
+            let Some(task) = task else { continue };
+            let body = if !letter.is_read {
+                letter.is_read = true;
+                let (content, into) = (letter.content.clone(), Some(letter.into.clone()));
+                Body::UserMessage { content, steer: true, into }
+            } else if task.is_cancelled {
+                letter.is_over = true;
+                Body::TaskCancelled { reason: "its task was".into() }
+            } else {
+                continue;
             };
             return Some((letter.uid.clone(), body));
         }
