@@ -27,6 +27,7 @@ mod volume;
 pub use cause::{Cause, Reason, message};
 pub use circle::{circle, managers};
 pub use kind::Kind;
+pub use names::cause_of_form;
 use serde_json::Value;
 
 use crate::{

@@ -5,14 +5,13 @@ use super::Cause;
 
 /// Checks that the name at `field` could be an object's.
 pub(super) fn check_object_name(field: &str, name: Option<&Value>, causes: &mut Vec<Cause>) {
-    let Some(value) = name else { return };
-    if !value.as_str().is_none_or(is_subdomain) {
-        causes.push(Cause::invalid(
-            field,
-            value,
-            "an object's name has lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit; correct it",
-        ));
-    }
+    causes.extend(name.and_then(Value::as_str).and_then(|name| cause_of_form(field, name)));
+}
+
+/// Why no object can be called so, where none can. A name that somebody else has made up goes into no path before.
+pub fn cause_of_form(field: &str, name: &str) -> Option<Cause> {
+    let form = "an object's name has lower-case letters, digits, '-' and '.', and begins and ends with a letter or digit; correct it";
+    (!is_subdomain(name)).then(|| Cause::invalid(field, &name.into(), form))
 }
 
 /// Checks that the text at `field` could name a Claude model.

@@ -1,5 +1,5 @@
 //! What to do about an office. Pure: everything it knows stands in [`Observed`].
-use komputer_crds::v1beta1::KomputerOfficeStatus;
+use komputer_crds::v1beta1::{KomputerOfficeStatus, Role};
 use komputer_events::office::Answer;
 
 use super::{
@@ -23,6 +23,8 @@ pub(super) fn decide(observed: &Observed) -> Plan<KomputerOfficeStatus> {
     }
     let Some(pod) = &observed.pod else { return plan };
     let invalid = declared::invalid(office).map(|causes| format!("the office is not valid: {causes}"));
+    let is_manager = observed.manager().is_some_and(|manager| manager.spec.role == Some(Role::Manager));
+    let invalid = invalid.or_else(|| (!is_manager).then(|| "you are no manager; set spec.role to Manager".into()));
     let mut made = 0;
     for asked in observed.requests.iter() {
         let outcome = match &invalid {

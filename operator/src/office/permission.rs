@@ -1,7 +1,7 @@
 //! What an office lets its manager make.
 use komputer_crds::{
     DEFAULT_TEMPLATE,
-    validate::{Kind, cause_of_name},
+    validate::{Kind, cause_of_form, cause_of_name},
 };
 use komputer_events::office::{CreateAgent, Role};
 use kube::ResourceExt;
@@ -15,7 +15,8 @@ const DEPTH: i32 = 1;
 
 /// Why the manager may not make the agent, in words for the manager; `beside` others that it makes at the same time.
 pub(super) fn refusal(observed: &Observed, asked: &CreateAgent, beside: usize) -> Option<String> {
-    if let Some(cause) = cause_of_name(Kind::Agent, &asked.name) {
+    let name = cause_of_form("name", &asked.name).or_else(|| cause_of_name(Kind::Agent, &asked.name));
+    if let Some(cause) = name {
         return Some(cause.to_string());
     }
     too_many(observed, beside).or_else(|| another_template(observed, asked)).or_else(|| too_deep(observed, asked))

@@ -25,8 +25,11 @@ const UNSEEN: Duration = Duration::from_secs(3);
 /// Results that are read at once where the manager does not say, and where it does.
 const RESULTS: u8 = 5;
 const MOST_RESULTS: u8 = 20;
-/// Bytes of one result in an answer.
+/// Bytes of one result in an answer, and of all together: an agent takes a mebibyte, and JSON may write a byte as six.
 const RESULT: usize = 8 * 1024;
+const ALL_RESULTS: usize = 96 * 1024;
+/// Tasks and agents that are waited for at once, and agents that are listed.
+const MOST: usize = 500;
 
 /// What becomes of a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +48,7 @@ pub(super) fn judge(observed: &Observed, asked: &Asked, made: usize) -> Outcome 
         OfficeRequest::CreateAgent(wanted) => create_agent(observed, &asked.id, wanted, made),
         OfficeRequest::DeleteAgent(wanted) => delete_agent(observed, &wanted.name),
         OfficeRequest::ListAgents(_) => {
-            let agents: Vec<_> = observed.members().values().map(|agent| agent_line(agent)).collect();
+            let agents: Vec<_> = observed.members().values().take(MOST).map(|agent| agent_line(agent)).collect();
             result(json!({ "agents": agents }))
         }
         OfficeRequest::AskAgent(wanted) => ask_agent(observed, asked, wanted),
@@ -111,6 +114,10 @@ fn ask_agent(observed: &Observed, asked: &Asked, wanted: &AskAgent) -> Outcome {
 }
 
 fn wait_for_tasks(observed: &Observed, asked: &Asked, wanted: &WaitForTasks) -> Outcome {
+    let count = wanted.tasks.len() + wanted.agents.len();
+    if count > MOST {
+        return error(format!("you wait for {count} and may for {MOST} at once; wait for some of them first"));
+    }
     if let Some(outcome) = wanted.agents.iter().find_map(|agent| not_a_member(observed, asked, agent)) {
         return outcome;
     }
@@ -125,11 +132,12 @@ fn wait_for_tasks(observed: &Observed, asked: &Asked, wanted: &WaitForTasks) -> 
         return Outcome::Wait(until);
     }
     let tasks = wanted.tasks.iter().map(|task| match found(task) {
-        Some(task) => task_line(task),
+        Some(task) => task_line(task, count),
         None => json!({ "task": task, "phase": "Unknown" }),
     });
     let last = wanted.agents.iter().filter_map(|agent| tasks_of(observed, agent).into_iter().next());
-    result(json!({ "tasks": tasks.chain(last.map(task_line)).collect::<Vec<_>>() }))
+    let last = last.map(|task| task_line(task, count));
+    result(json!({ "tasks": tasks.chain(last).collect::<Vec<_>>() }))
 }
 
 /// Whether the agent works, or is to, as soon as its instructions are a task.
@@ -159,7 +167,7 @@ fn cancel_task(observed: &Observed, name: &str) -> Outcome {
         return error(format!("you have not given task {name}; leave it as it is"));
     }
     if task.phase().is_terminal() || task.spec.cancel == Some(true) {
-        return result(task_line(task));
+        return result(task_line(task, 1));
     }
     Outcome::Do(Effect::Apply(Child::Cancellation(Exactly::of(&**task))), json!({ "cancelled": name }))
 }
@@ -169,7 +177,8 @@ fn read_results(observed: &Observed, asked: &Asked, wanted: &ReadResults) -> Out
         return outcome;
     }
     let limit = wanted.limit.unwrap_or(RESULTS).clamp(1, MOST_RESULTS);
-    let lines = tasks_of(observed, &wanted.name).into_iter().take(limit.into()).map(task_line);
+    let lines =
+        tasks_of(observed, &wanted.name).into_iter().take(limit.into()).map(|task| task_line(task, limit.into()));
     result(json!({ "tasks": lines.collect::<Vec<_>>() }))
 }
 
@@ -234,13 +243,15 @@ fn agent_line(agent: &KomputerAgent) -> Value {
     })
 }
 
-fn task_line(task: &KomputerTask) -> Value {
+/// A task, of so many that are told of.
+fn task_line(task: &KomputerTask, count: usize) -> Value {
+    let room = RESULT.min(ALL_RESULTS / count.max(1));
     let status = task.status.as_ref();
     json!({
         "task": task.name_any(),
         "agent": task.spec.agent_ref.name,
         "phase": task.phase(),
-        "result": status.and_then(|status| status.result.as_ref()).map(|result| cut(result, RESULT)),
+        "result": status.and_then(|status| status.result.as_ref()).map(|result| cut(result, room)),
         "message": status.and_then(|status| status.message.as_ref()),
         "cost_usd": status.and_then(|status| status.cost_usd.as_ref()),
     })

@@ -227,6 +227,11 @@ fn an_office_bounds_number_depth_and_templates() {
 
     let long = observed(json!({}), &[request("create_agent", json!({ "name": "a".repeat(60) }))]);
     assert!(told(&long).1.unwrap_err().contains("metadata.name"));
+    for name in ["../komputertasks/t", "..", "ada/status", "ada?dryRun=All", "", "-a"] {
+        let odd = observed(json!({}), &[request("create_agent", json!({ "name": name }))]);
+        let (does, answer) = told(&odd);
+        assert!(!does && answer.unwrap_err().contains("begins and ends with a letter or digit"), "{name}");
+    }
 }
 
 #[test]
@@ -299,6 +304,31 @@ fn agents_are_waited_for_until_all_that_they_have_to_do_is_done() {
     let (_, answer) = told(&works().with_task(task("t2", "ada", "Failed")));
     let answer = answer.unwrap();
     assert_eq!((&answer["tasks"][0]["task"], answer["tasks"].as_array().unwrap().len()), (&json!("t2"), 1));
+}
+
+#[test]
+fn an_answer_is_never_longer_than_an_agent_takes() {
+    let names: Vec<_> = (0..500).map(|number| format!("t{number}")).collect();
+    let mut many = observed(json!({}), &[request("wait_for_tasks", json!({ "tasks": names }))]).with_member("ada");
+    for name in &names {
+        let mut task = Arc::unwrap_or_clone(task(name, "ada", "Succeeded"));
+        task.status.as_mut().unwrap().result = Some("\u{1}".repeat(32 << 10));
+        many = many.with_task(Arc::new(task));
+    }
+    let length = told(&many).1.unwrap().to_string().len();
+    assert!((500_000..1 << 20).contains(&length), "{length}");
+    let names = vec!["t"; 501];
+    refused(
+        &observed(json!({}), &[request("wait_for_tasks", json!({ "tasks": names }))]),
+        "you wait for 501 and may for 500 at once; wait for some of them first",
+    );
+}
+
+#[test]
+fn whoever_is_no_manager_is_given_nothing() {
+    let mut worker = observed(json!({}), &[request("create_agent", json!({ "name": "ada" }))]);
+    worker.declared.facts.manager = Some(agent("boss", json!({})));
+    refused(&worker, "you are no manager; set spec.role to Manager");
 }
 
 #[test]
