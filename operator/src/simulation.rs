@@ -7,9 +7,6 @@
 //! request is answered when the simulation says so, so an operator can end between any two of a plan's.
 //!
 //! `SEED=7 WORLDS=1 cargo test --lib simulation::` replays one world; `WORLDS` and `STEPS` say how many and how long.
-//!
-//! Known: some worlds beyond the first ones fail, 13 the first of them: a member that was let into its squad's pod with the
-//! others keeps its place when it leaves, so that its template's limit may be passed.
 #![allow(clippy::redundant_closure_for_method_calls, reason = "methods of what is borrowed are not general enough")]
 mod agents;
 mod apiserver;

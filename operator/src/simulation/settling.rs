@@ -11,7 +11,7 @@ use super::{
 
 /// More rounds than any world needs to come to rest.
 const ROUNDS: usize = 20_000;
-/// How far the clock goes on: idle times, waits and lives of what has ended are shorter.
+/// How far the clock goes on with nothing written: idle times, waits and lives of what has ended are shorter.
 const PATIENCE: Duration = Duration::from_mins(30);
 
 impl World {
@@ -47,15 +47,23 @@ impl World {
         assert!(left.is_empty(), "left behind: {left:?}");
     }
 
-    /// The clock goes on until nothing more comes of it.
+    /// The clock goes on until nothing has come of it for long: who waits for a place may wait for one idle agent after
+    /// the other.
     async fn rest(&mut self) {
-        let until = self.now + jiff::SignedDuration::try_from(PATIENCE).unwrap();
         self.come_to_rest().await;
-        while self.now < until {
+        let mut calm = (self.writes, self.now);
+        loop {
+            let until = calm.1 + jiff::SignedDuration::try_from(PATIENCE).unwrap();
+            if self.now >= until {
+                return;
+            }
             let next = self.operator.as_ref().unwrap().next().filter(|next| *next < until);
             let time = next.map_or(until, |next| next).duration_since(self.now).unsigned_abs();
             self.passes(time.max(Duration::from_secs(1))).await;
             self.come_to_rest().await;
+            if self.writes != calm.0 {
+                calm = (self.writes, self.now);
+            }
         }
     }
 

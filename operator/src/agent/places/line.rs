@@ -6,7 +6,7 @@ use std::{
 
 use komputer_events::AgentId;
 
-use super::order::{Candidate, Group, Limit, Order, Room, give};
+use super::order::{Candidate, Group, Limit, Order, Room, give, size};
 
 /// What an agent says that wants a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,11 @@ enum Pod {
     },
     /// It has been seen, and not seen to go.
     Seen,
+    /// It has been seen to go, and another may have come.
+    Gone {
+        /// Whether the apiserver is being asked.
+        is_asked: bool,
+    },
 }
 
 /// An agent that waits.
@@ -127,7 +132,8 @@ impl Line {
     pub(super) fn ask(&mut self, id: &AgentId, request: Request) -> Place {
         let group = group(id, &request.template);
         self.limit(&group, request.limit);
-        if self.claims.get(id).is_some_and(|claim| claim.group != group) {
+        let keeps = self.claims.get(id).is_some_and(|claim| self.keeps(claim, &group));
+        if !keeps {
             self.give_up(id);
         }
         if !self.claims.contains_key(id) {
@@ -137,7 +143,7 @@ impl Line {
         self.news.wake.retain(|woken| woken != id);
         let place = match self.claims.get(id) {
             Some(Claim { hold: Hold::Found, .. }) => Place::Unknown,
-            Some(claim) if claim.group == group => Place::Given,
+            Some(_) if keeps => Place::Given,
             _ => self.waiting.get(id).map_or(Place::Unknown, |waiting| waiting.told),
         };
         if place == Place::Given {
@@ -176,7 +182,7 @@ impl Line {
             self.claims.remove(id);
         }
         let Some(claim) = self.claims.get_mut(id).filter(|claim| claim.pod == Pod::Seen) else { return };
-        claim.pod = Pod::Unseen { is_asked: false };
+        claim.pod = Pod::Gone { is_asked: false };
         if claim.hold != Hold::Wanted {
             self.doubt(id);
         }
@@ -209,7 +215,7 @@ impl Line {
     /// Whether nobody knows yet.
     pub(super) fn is_doubted(&self, doubt: &Doubt) -> bool {
         let claim = self.claims.get(&doubt.id);
-        claim.is_some_and(|claim| matches!(claim.pod, Pod::Unseen { .. }) && claim.attempt == doubt.attempt)
+        claim.is_some_and(|claim| claim.pod != Pod::Seen && claim.attempt == doubt.attempt)
     }
 
     /// See [`super::Places::open`].
@@ -267,6 +273,19 @@ impl Line {
         self.waiting.insert(id.clone(), Waiting { group, order, told });
     }
 
+    /// Whether an agent keeps its place where it asks for one in the group. More may be taken than there are, as by those
+    /// let into a squad's pod with the others: then whoever's pod is gone waits for its turn again.
+    fn keeps(&self, claim: &Claim, group: &Group) -> bool {
+        let is_gone = matches!(claim.pod, Pod::Gone { .. });
+        claim.group == *group && !(is_gone && self.is_overfull(group))
+    }
+
+    fn is_overfull(&self, group: &Group) -> bool {
+        let taken = self.claims.values().filter(|claim| claim.group == *group).count();
+        let passes = |taken: usize, limit: Option<&NonZeroU32>| limit.is_some_and(|limit| taken > size(*limit));
+        passes(taken, self.limits.get(group)) || passes(self.claims.len(), self.limit.as_ref())
+    }
+
     /// Gives the agent's place back, as soon as no pod uses it.
     fn give_up(&mut self, id: &AgentId) {
         if let Some(claim) = self.claims.get_mut(id).filter(|claim| claim.hold == Hold::Wanted) {
@@ -277,7 +296,7 @@ impl Line {
 
     /// Has the apiserver asked for the pod of a place, where nobody knows of it and none asks.
     fn doubt(&mut self, id: &AgentId) {
-        if let Some(Claim { pod: Pod::Unseen { is_asked }, attempt, .. }) = self.claims.get_mut(id)
+        if let Some(Claim { pod: Pod::Unseen { is_asked } | Pod::Gone { is_asked }, attempt, .. }) = self.claims.get_mut(id)
             && !std::mem::replace(is_asked, true)
         {
             self.news.doubts.push(Doubt { id: id.clone(), attempt: *attempt });

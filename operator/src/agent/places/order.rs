@@ -108,6 +108,6 @@ fn outcome<'a>(
     outcome
 }
 
-fn size(limit: NonZeroU32) -> usize {
+pub(super) fn size(limit: NonZeroU32) -> usize {
     usize::try_from(limit.get()).unwrap_or(usize::MAX)
 }

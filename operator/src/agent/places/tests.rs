@@ -274,3 +274,22 @@ fn members_of_a_squad_count_each() {
     }
     assert_eq!(places.ask(&id("cyd"), unlimited(0, 0)), Place::Given);
 }
+
+#[test]
+fn who_was_let_in_beyond_a_limit_waits_for_its_turn_once_its_pod_is_gone() {
+    let mut line = Line::new(None);
+    line.lead();
+    for member in ["a", "b"] {
+        line.pod_listed(&id(member), "small");
+        line.pod_seen(&id(member), "small");
+    }
+    line.open(Vec::new());
+    line.news();
+    line.pod_gone(&id("b"));
+    assert_eq!(line.ask(&id("b"), request(0, 1)), Place::Unknown);
+    let doubts = line.news().doubts;
+    line.pod_missing(&doubts[0]);
+    assert_eq!(line.ask(&id("b"), request(0, 1)), waits_for_template(1), "a is awake");
+    line.pod_gone(&id("a"));
+    assert_eq!(line.ask(&id("a"), request(0, 2)), Place::Given, "there is no other than a");
+}
