@@ -13,12 +13,15 @@ mod apiserver;
 mod desk;
 mod invariants;
 mod kubelet;
+mod managers;
 mod network;
 mod operator;
 mod random;
 mod settling;
 mod steps;
+mod streams;
 mod users;
+mod workspace;
 
 use std::{
     num::NonZeroU32,
@@ -30,12 +33,13 @@ use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 
 use self::{
-    agents::{Agents, Redis},
+    agents::Agents,
     invariants::Seen,
     kubelet::Kubelet,
     network::{Network, Pending, Wanted, execute},
     operator::{Operator, Standby, metrics},
     random::Random,
+    streams::Redis,
     users::Users,
 };
 use crate::{clock, metrics::Metrics};
@@ -142,14 +146,14 @@ impl World {
 
     async fn step(&mut self) {
         match self.random.below(1_000) {
-            0..=249 => drop(self.answer(false) || self.tell() || self.look()),
-            250..=449 => drop(self.tell() || self.look() || self.answer(false)),
-            450..=649 => drop(self.look() || self.answer(false) || self.tell()),
-            650..=699 => self.hear().await,
-            700..=779 => self.work(),
-            780..=829 => self.publish(),
-            830..=889 => drop(self.care(false)),
-            890..=924 => self.users(|users| users.act()),
+            0..=239 => drop(self.answer(false) || self.tell() || self.look()),
+            240..=429 => drop(self.tell() || self.look() || self.answer(false)),
+            430..=619 => drop(self.look() || self.answer(false) || self.tell()),
+            620..=669 => self.hear().await,
+            670..=754 => self.work(),
+            755..=804 => self.publish(),
+            805..=864 => drop(self.care(false)),
+            865..=924 => self.users(|users| users.act()),
             925..=954 => drop(self.collect_garbage()),
             955..=984 => {
                 let seconds = if self.random.happens(20) { 400 } else { 1 + self.random.below(20) as u64 };

@@ -29,14 +29,15 @@ impl Room {
     }
 }
 
-/// How much more a task may cost, where it may cost `left` more now. More is given once less than half a portion is left;
-/// something is taken back only where budgets have become smaller than what they gave.
-pub(super) fn headroom(left: Money, rooms: impl Iterator<Item = Room> + Clone) -> Money {
+/// How much more a task may cost that has cost `cost`, where it may cost `left` more now. More is given once it has spent
+/// and less than half a portion is left; something is taken back only where budgets have become smaller than what they
+/// gave.
+pub(super) fn headroom(cost: Money, left: Money, rooms: impl Iterator<Item = Room> + Clone) -> Money {
     let most = rooms.clone().map(|room| room.free).min().unwrap_or_default();
     let portion = rooms.map(Room::portion).min().unwrap_or_default();
     if left > most {
         most
-    } else if left.nano() < portion.nano().div_ceil(2) {
+    } else if left == Money::ZERO || cost > Money::ZERO && left.nano() < portion.nano().div_ceil(2) {
         portion
     } else {
         left

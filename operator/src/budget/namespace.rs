@@ -110,7 +110,7 @@ impl Namespace {
         let tightest = limiting().zip(&rooms).min_by_key(|(_, room)| room.free);
         let Some((tightest, _)) = tightest else { return (None, None) };
         let left = work.left();
-        let more = if work.goes_on { headroom(left, rooms.iter().copied()) } else { left };
+        let more = if work.goes_on { headroom(work.cost, left, rooms.iter().copied()) } else { left };
         // One that is used up stays as it was told: nothing is gained by telling it anew with each cost.
         let used_up = || work.recorded.map_or(work.cost, |recorded| recorded.min(work.cost));
         let up_to = if more == Money::ZERO { used_up() } else { work.cost + more };

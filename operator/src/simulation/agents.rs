@@ -1,45 +1,27 @@
-//! Agents in their pods, and Redis: tasks are taken once, kept on the volume with the journal, and cost something.
+//! Agents in their pods: tasks are taken once, kept on the volume with the journal, and cost something.
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use komputer_events::{
-    AgentId, Body, Cursor, Event, Money, Outcome, TokenUsage,
-    bus::{BusError, Entry, Page},
-    task::{Allowance, TaskRequest},
+    AgentId, Body, Money, Outcome, TokenUsage,
+    office::{Answer, OfficeRequest},
+    task::{Message, TaskRequest},
 };
-use redis::{ErrorKind, RedisError};
-use std::sync::{Arc, Mutex};
+use serde_json::json;
 
-use super::random::Random;
-use crate::inbox::Source;
+use super::{
+    managers,
+    random::Random,
+    workspace::{Letter, Task, Workspace},
+};
 
 /// Nano-dollars of the dearest call.
 pub(super) const CALL: u64 = 500_000;
-
-/// What an agent's volume keeps, by the uid of the volume.
-pub(super) struct Workspace {
-    pub(super) agent: AgentId,
-    pub(super) uid: String,
-    pub(super) journal: Vec<Event>,
-    pub(super) published: usize,
-    tasks: Vec<Task>,
-    told: Option<(String, Allowance)>,
-}
-
-struct Task {
-    uid: String,
-    is_cancelled: bool,
-    has_begun: bool,
-    has_ended: bool,
-    cost: Money,
-}
 
 /// How a task ended, and how often it began.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     pub(super) ends: Vec<&'static str>,
-    pub(super) cost: Money,
     /// The agent that began it, by its uid.
     first: String,
 }
@@ -67,27 +49,32 @@ pub(super) struct Agents {
     pub(super) unheard: BTreeSet<String>,
     /// Whose uids those are.
     pub(super) spenders: BTreeMap<String, AgentId>,
+    asked: usize,
+    /// Answers to managers, by tool and how they were.
+    pub(super) answered: BTreeMap<String, usize>,
+    pub(super) letters_read: usize,
 }
 
 /// An answer of an agent's server.
 pub(super) const ACCEPTED: u16 = 202;
 const UNKNOWN: u16 = 404;
+const CONFLICT: u16 = 409;
 
 impl Agents {
-    /// The workspace, as a process finds it that starts.
+    /// The workspace, as it is found.
     pub(super) fn open(&mut self, volume: &str, agent: &AgentId, uid: &str) -> &mut Workspace {
-        self.workspaces.entry(volume.into()).or_insert_with(|| Workspace {
-            agent: agent.clone(),
-            uid: uid.into(),
-            journal: Vec::new(),
-            published: 0,
-            tasks: Vec::new(),
-            told: None,
-        })
+        self.workspaces.entry(volume.into()).or_insert_with(|| Workspace::new(agent, uid))
+    }
+
+    /// A process starts. What another has asked before it, nobody waits for any more.
+    pub(super) fn start(&mut self, volume: &str, agent: &AgentId, uid: &str, is_manager: bool) {
+        let workspace = self.open(volume, agent, uid);
+        workspace.is_manager = is_manager;
+        workspace.open.clear();
     }
 
     /// What the server answers to a request.
-    pub(super) fn serve(&mut self, volume: &str, path: &str, body: &[u8]) -> u16 {
+    pub(super) fn serve(&mut self, volume: &str, path: &str, body: &[u8], now: Timestamp) -> u16 {
         let workspace = self.workspaces.get_mut(volume).unwrap();
         let parts: Vec<_> = path.split('/').collect();
         match parts[..] {
@@ -101,59 +88,145 @@ impl Agents {
                 workspace.told = Some((uid.into(), serde_json::from_slice(body).unwrap()));
                 ACCEPTED
             }
-            ["tasks", uid, "cancel"] => match workspace.tasks.iter_mut().find(|task| task.uid == uid) {
-                Some(task) => {
-                    task.is_cancelled = true;
+            ["tasks", uid, "cancel"] => {
+                if workspace.cancel(uid) {
                     ACCEPTED
+                } else {
+                    UNKNOWN
                 }
-                None => UNKNOWN,
-            },
+            }
+            ["tasks", task, "messages", uid] => {
+                let _: Message = serde_json::from_slice(body).unwrap();
+                if workspace.post(task, uid) { ACCEPTED } else { CONFLICT }
+            }
+            ["requests", id, "answer"] => {
+                self.hear_answer(volume, id, serde_json::from_slice(body).unwrap(), now);
+                ACCEPTED
+            }
             _ => panic!("agents do not serve {path}"),
         }
     }
 
-    /// The process does the next thing it has to do: begins, calls the model, or ends. Answers whether there was any.
+    /// A manager has its answer; one that nobody waits for is written down too.
+    fn hear_answer(&mut self, volume: &str, id: &str, answer: Answer, now: Timestamp) {
+        let workspace = self.workspaces.get_mut(volume).unwrap();
+        let tool = workspace.open.remove(id);
+        let task = tool.as_ref().and_then(|_| workspace.current().map(|task| task.uid.clone()));
+        let is_error = matches!(answer, Answer::Error(_));
+        workspace.say(task.as_deref(), now, Body::OfficeAnswer { id: id.into(), is_error });
+        let Some(tool) = tool else { return };
+        if let Answer::Result(result) = &answer {
+            workspace.given.extend(result["task"].as_str().map(str::to_owned));
+        }
+        *self.answered.entry(format!("{tool} {}", if is_error { "refused" } else { "done" })).or_default() += 1;
+    }
+
+    /// The process does the next thing it has to do: begins, reads, asks, calls the model, or ends. Answers whether there
+    /// was any.
     pub(super) fn work(&mut self, volume: &str, now: Timestamp, random: &mut Random) -> bool {
         let workspace = self.workspaces.get_mut(volume).unwrap();
-        let Some(index) = workspace.tasks.iter().position(|task| !task.has_ended) else { return false };
-        let Task { uid, is_cancelled, has_begun, cost, .. } = &workspace.tasks[index];
-        let (uid, cost, has_begun) = (uid.clone(), *cost, *has_begun);
-        let run = self.runs.entry(uid.clone()).or_default();
-        // One that no budget counts goes at once, and another of its name may do again what nobody has heard of.
-        let is_unheard = self.unheard.contains(&uid) || !run.first.is_empty() && !run.is_held(&self.held);
-        assert!(run.ends.is_empty() || is_unheard, "task {uid} runs again by {}, after {run:?}", workspace.uid);
-        if run.first.is_empty() {
-            run.first.clone_from(&workspace.uid);
-        }
-        if *is_cancelled {
-            run.ends.push("Cancelled");
-            workspace.tasks[index].has_ended = true;
-            workspace.say(&uid, now, Body::TaskCancelled { reason: "cancelled".into() });
-        } else if !has_begun {
-            workspace.tasks[index].has_begun = true;
+        let Some(task) = workspace.current() else { return false };
+        let had_begun = std::mem::replace(&mut task.has_begun, !task.is_cancelled);
+        let task = task.clone();
+        self.runs(volume, &task.uid);
+        if task.is_cancelled {
+            self.end(volume, &task, now, "Cancelled");
+        } else if !had_begun {
             let (instructions, model) = ("do it".into(), "m".into());
-            workspace.say(&uid, now, Body::TaskStarted { instructions, resuming_session: false, model });
+            let begins = Body::TaskStarted { instructions, resuming_session: false, model };
+            self.workspaces.get_mut(volume).unwrap().say(Some(&task.uid), now, begins);
+        } else if let Some(letter) = task.letters.iter().find(|letter| is_next(letter, random)) {
+            self.go_on_with(volume, letter, &task.uid, now);
+        } else if !self.workspaces[volume].open.is_empty() {
+            return false; // it waits for an answer
+        } else if self.workspaces[volume].is_manager && random.happens(250) {
+            self.ask(volume, &task.uid, now, random);
         } else if random.happens(300) {
-            workspace.tasks[index].has_ended = true;
-            let fails = random.happens(200);
-            run.ends.push(if fails { "Failed" } else { "Succeeded" });
-            let error = || Body::Error { error: "it failed".into(), reason: "RuntimeFailed".into() };
-            let body = if fails { error() } else { Body::TaskCompleted(Outcome::default()) };
-            workspace.say(&uid, now, body);
+            self.end(volume, &task, now, if random.happens(200) { "Failed" } else { "Succeeded" });
         } else {
-            let told = workspace.told.as_ref().filter(|(task, _)| *task == uid).map(|(_, told)| told);
-            if told.and_then(|told| told.up_to_usd).is_some_and(|up_to| cost >= up_to) {
-                return false;
-            }
-            let price = Money::from_nano(1 + random.below(CALL.try_into().unwrap()) as u64);
-            workspace.tasks[index].cost = cost + price;
-            run.cost = run.cost + price;
-            self.spenders.insert(workspace.uid.clone(), workspace.agent.clone());
-            let billed = self.billed.entry(workspace.uid.clone()).or_default();
-            *billed = *billed + price;
-            let usage = TokenUsage { output_tokens: 7, ..TokenUsage::default() };
-            workspace.say(&uid, now, Body::Usage { model: "m".into(), usage, cost_usd: price });
+            return self.call(volume, &task, now, random);
         }
+        true
+    }
+
+    /// A task or a message is at work, for the first time or again, and not after its end.
+    fn runs(&mut self, volume: &str, uid: &str) {
+        let agent = &self.workspaces[volume].uid;
+        let run = self.runs.entry(uid.into()).or_default();
+        // One that no budget counts goes at once, and another of its name may do again what nobody has heard of.
+        let is_unheard = self.unheard.contains(uid) || !run.first.is_empty() && !run.is_held(&self.held);
+        assert!(run.ends.is_empty() || is_unheard, "task {uid} runs again by {agent}, after {run:?}");
+        if run.first.is_empty() {
+            run.first.clone_from(agent);
+        }
+    }
+
+    /// A task ends, and before it the messages that were read in it; others are to be said again.
+    fn end(&mut self, volume: &str, task: &Task, now: Timestamp, how: &'static str) {
+        for letter in task.letters.iter().filter(|letter| letter.is_read) {
+            self.end_letter(volume, letter, now, how);
+        }
+        self.runs.entry(task.uid.clone()).or_default().ends.push(how);
+        let workspace = self.workspaces.get_mut(volume).unwrap();
+        workspace.open.clear();
+        if let Some(task) = workspace.current() {
+            task.has_ended = true;
+        }
+        workspace.say(Some(&task.uid), now, end(how));
+    }
+
+    fn end_letter(&mut self, volume: &str, letter: &Letter, now: Timestamp, how: &'static str) {
+        let how = if letter.is_cancelled { "Cancelled" } else { how };
+        self.runs.entry(letter.uid.clone()).or_default().ends.push(how);
+        let workspace = self.workspaces.get_mut(volume).unwrap();
+        workspace.say(Some(&letter.uid), now, end(how));
+        workspace.read.push(letter.uid.clone());
+        if let Some(task) = workspace.current() {
+            task.letters.retain(|other| other.uid != letter.uid);
+        }
+    }
+
+    /// A message is read, taken back before it was, or has its end before its task's.
+    fn go_on_with(&mut self, volume: &str, letter: &Letter, task: &str, now: Timestamp) {
+        self.runs(volume, &letter.uid);
+        if letter.is_read || letter.is_cancelled {
+            return self.end_letter(volume, letter, now, "Succeeded");
+        }
+        self.letters_read += 1;
+        let workspace = self.workspaces.get_mut(volume).unwrap();
+        for found in workspace.current().into_iter().flat_map(|task| &mut task.letters) {
+            found.is_read |= found.uid == letter.uid;
+        }
+        let body = Body::UserMessage { content: "do it".into(), steer: true, into: Some(task.into()) };
+        workspace.say(Some(&letter.uid), now, body);
+    }
+
+    fn ask(&mut self, volume: &str, task: &str, now: Timestamp, random: &mut Random) {
+        self.asked += 1;
+        let id = format!("request-{}", self.asked);
+        let workspace = self.workspaces.get_mut(volume).unwrap();
+        let request: OfficeRequest = managers::request(&workspace.given, random);
+        let tool = json!(request)["tool"].as_str().unwrap().to_owned();
+        workspace.open.insert(id.clone(), tool);
+        workspace.say(Some(task), now, Body::OfficeRequest { id, request });
+    }
+
+    /// Calls the model, where it may. Answers whether it did.
+    fn call(&mut self, volume: &str, task: &Task, now: Timestamp, random: &mut Random) -> bool {
+        let workspace = self.workspaces.get_mut(volume).unwrap();
+        let told = workspace.told.as_ref().filter(|(told, _)| *told == task.uid).map(|(_, told)| told);
+        if told.and_then(|told| told.up_to_usd).is_some_and(|up_to| task.cost >= up_to) {
+            return false;
+        }
+        let price = Money::from_nano(1 + random.below(CALL.try_into().unwrap()) as u64);
+        if let Some(task) = workspace.current() {
+            task.cost = task.cost + price;
+        }
+        self.spenders.insert(workspace.uid.clone(), workspace.agent.clone());
+        let billed = self.billed.entry(workspace.uid.clone()).or_default();
+        *billed = *billed + price;
+        let usage = TokenUsage { output_tokens: 7, ..TokenUsage::default() };
+        workspace.say(Some(&task.uid), now, Body::Usage { model: "m".into(), usage, cost_usd: price });
         true
     }
 
@@ -175,76 +248,19 @@ impl Agents {
     }
 }
 
-/// What an event says that something cost.
-pub(super) fn cost(event: &Event) -> Money {
-    if let Body::Usage { cost_usd, .. } = &event.body { *cost_usd } else { Money::ZERO }
-}
-
-impl Workspace {
-    fn unsaid(&self) -> Money {
-        self.journal[self.published..].iter().map(cost).sum()
-    }
-
-    fn take(&mut self, uid: &str) {
-        if self.tasks.iter().all(|task| task.uid != uid) {
-            let uid = uid.into();
-            self.tasks.push(Task { uid, is_cancelled: false, has_begun: false, has_ended: false, cost: Money::ZERO });
-        }
-    }
-
-    fn say(&mut self, task: &str, now: Timestamp, body: Body) {
-        let last = self.journal.last().map_or(Cursor::START, |event| event.id);
-        let id = last.next(u64::try_from(now.as_millisecond()).unwrap());
-        let seq = self.journal.len() as u64 + 1;
-        let (agent, task) = (self.agent.clone(), Some(task.to_owned()));
-        self.journal.push(Event { id, seq, agent, timestamp: now, task, body });
+/// Whether something is to be done about a message now.
+fn is_next(letter: &Letter, random: &mut Random) -> bool {
+    match (letter.is_read, letter.is_cancelled) {
+        (false, true) => true,
+        (false, false) => random.happens(500),
+        (true, _) => random.happens(100),
     }
 }
 
-/// Redis, which may be away.
-#[derive(Clone, Default)]
-pub(super) struct Redis(pub(super) Arc<Mutex<Streams>>);
-
-/// What Redis has.
-#[derive(Default)]
-pub(super) struct Streams {
-    pub(super) is_away: bool,
-    streams: BTreeMap<AgentId, Vec<(String, Entry)>>,
-}
-
-impl Streams {
-    /// An agent says what it has not said yet; where the stream is another's it begins anew. Answers whether it did.
-    pub(super) fn publish(&mut self, workspace: &mut Workspace) -> bool {
-        if self.is_away || workspace.published == workspace.journal.len() {
-            return false;
-        }
-        let stream = self.streams.entry(workspace.agent.clone()).or_default();
-        let expected = workspace.published.checked_sub(1).map(|last| workspace.journal[last].id);
-        if stream.last().map(|(_, entry)| entry.id) != expected {
-            stream.clear();
-            workspace.published = 0;
-        }
-        for event in &workspace.journal[workspace.published..] {
-            let json = event.to_json().unwrap();
-            stream.push((workspace.uid.clone(), Entry { id: event.id, json }));
-        }
-        workspace.published = workspace.journal.len();
-        true
-    }
-}
-
-impl Source for Redis {
-    fn after<'a>(&'a self, agent: &'a AgentId, uid: &'a str, cursor: Cursor) -> BoxFuture<'a, Result<Page, BusError>> {
-        let streams = self.0.lock().unwrap();
-        if streams.is_away {
-            let source = RedisError::from((ErrorKind::Io, "away"));
-            let error = BusError::Redis { address: "redis:6379".parse().unwrap(), action: "read events", source };
-            return std::future::ready(Err(error)).boxed();
-        }
-        let stream = streams.streams.get(agent).map(Vec::as_slice).unwrap_or_default();
-        let after: Vec<_> = stream.iter().filter(|(_, entry)| entry.id > cursor).collect();
-        let end = after.last().map(|(_, entry)| entry.id);
-        let entries = after.into_iter().filter(|(of, _)| of == uid).map(|(_, entry)| entry.clone()).collect();
-        std::future::ready(Ok(Page { entries, end, more: false })).boxed()
+fn end(how: &str) -> Body {
+    match how {
+        "Cancelled" => Body::TaskCancelled { reason: "cancelled".into() },
+        "Failed" => Body::Error { error: "it failed".into(), reason: "RuntimeFailed".into() },
+        _ => Body::TaskCompleted(Outcome::default()),
     }
 }

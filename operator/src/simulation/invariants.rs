@@ -18,6 +18,7 @@ pub(super) struct Seen {
     /// Most agents in one pod.
     shared_pods: usize,
     ends: usize,
+    run_count: usize,
     answers: BTreeMap<u16, usize>,
     reasons: BTreeMap<String, usize>,
     /// How tasks have ended, by their uids.
@@ -28,6 +29,13 @@ pub(super) struct Seen {
     /// Agents of the team that a budget may be for, by their uids.
     team: BTreeSet<String>,
     pub(super) written: Vec<String>,
+    /// Most of what each office may have, by its uid.
+    offices: BTreeMap<String, u64>,
+    /// The tasks that schedules have made, by the schedule's uid and the name, which says the time.
+    runs: BTreeMap<(String, String), String>,
+    pub(super) letters_read: usize,
+    /// Answers to managers, by tool and how they were.
+    pub(super) answered: BTreeMap<String, usize>,
 }
 
 impl Seen {
@@ -45,13 +53,18 @@ impl Seen {
         self.most_awake = self.most_awake.max(other.most_awake);
         self.shared_pods = self.shared_pods.max(other.shared_pods);
         self.ends += other.ended.len();
+        self.run_count += other.runs.len();
+        self.letters_read += other.letters_read;
+        other.answered.iter().for_each(|(answer, count)| *self.answered.entry(answer.clone()).or_default() += count);
         other.answers.iter().for_each(|(code, count)| *self.answers.entry(*code).or_default() += count);
         other.reasons.iter().for_each(|(reason, count)| *self.reasons.entry(reason.clone()).or_default() += count);
     }
 
     /// A world in which nothing happens proves nothing.
     pub(super) fn is_enough(&self) {
-        assert!(self.pod_count > 50 && self.ends > 50 && self.shared_pods > 1, "{self:?}");
+        assert!(self.pod_count > 50 && self.ends > 50 && self.shared_pods > 1 && self.run_count > 5, "{self:?}");
+        let did = |what: &str| self.answered.contains_key(what);
+        assert!(self.letters_read > 5 && did("create_agent done") && did("ask_agent done"), "{self:?}");
     }
 }
 
@@ -72,6 +85,37 @@ impl World {
         self.check_pods();
         self.check_tasks();
         self.check_money();
+        self.check_runs();
+        self.check_offices();
+    }
+
+    /// Each time of a schedule has one task, which is made once.
+    fn check_runs(&mut self) {
+        let etcd = self.network.apiserver.lock().unwrap();
+        for (place, task) in etcd.all("komputertasks") {
+            let owner = &task["metadata"]["ownerReferences"][0];
+            if owner["kind"] == "KomputerSchedule" {
+                let uid = text(&task["metadata"]["uid"]);
+                let run = (text(&owner["uid"]), place.2.clone());
+                let first = self.seen.runs.entry(run).or_insert_with(|| uid.clone());
+                assert_eq!(*first, uid, "{place:?} is made again");
+            }
+        }
+    }
+
+    /// Managers make no more agents than their offices let them.
+    fn check_offices(&mut self) {
+        let etcd = self.network.apiserver.lock().unwrap();
+        for (place, office) in etcd.all("komputeroffices") {
+            let uid = text(&office["metadata"]["uid"]);
+            let limit = office["spec"]["maxAgents"].as_u64().unwrap_or(20);
+            let most = self.seen.offices.entry(uid.clone()).or_insert(limit);
+            *most = limit.max(*most);
+            let most = usize::try_from(*most).unwrap();
+            let made = |agent: &Value| agent["metadata"]["ownerReferences"][0]["uid"] == uid;
+            let made: Vec<_> = etcd.all("komputeragents").filter(|(_, agent)| made(agent)).collect();
+            assert!(made.len() <= most, "{place:?} has {} agents of {most}", made.len());
+        }
     }
 
     /// Nobody is in two pods, and no more are awake than may be.

@@ -5,9 +5,10 @@ use komputer_events::AgentId;
 use serde_json::{Value, json};
 
 use super::{
-    agents::{Agents, Redis},
+    agents::Agents,
     apiserver::{Apiserver, Place, mounts, seconds},
     random::Random,
+    streams::Redis,
 };
 use crate::agent::Seat;
 
@@ -137,10 +138,10 @@ impl Kubelet {
             Some(ip) => ip.to_owned(),
             None => format!("10.{}.{}.{}", self.addresses / 65_536, self.addresses / 256 % 256, self.addresses % 256),
         };
-        for (name, _) in &inhabitants {
+        for (name, seat) in &inhabitants {
             let volume = text(&etcd.get("persistentvolumeclaims", &place.1, name).unwrap()["metadata"]["uid"]);
             let uid = pod_agent_uid(etcd, place, name);
-            agents.open(&volume, &AgentId::new(&place.1, name).unwrap(), &uid);
+            agents.start(&volume, &AgentId::new(&place.1, name).unwrap(), &uid, is_manager(pod, &seat.container));
         }
         let containers = inhabitants.iter().map(|(_, seat)| json!({ "name": seat.container, "ready": true }));
         let containers: Vec<_> = containers.collect();
@@ -182,6 +183,12 @@ impl Kubelet {
 fn pod_agent_uid(etcd: &Apiserver, place: &Place, name: &str) -> String {
     let volume = etcd.get("persistentvolumeclaims", &place.1, name).unwrap();
     text(&volume["metadata"]["ownerReferences"][0]["uid"])
+}
+
+fn is_manager(pod: &Value, container: &str) -> bool {
+    let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+    let own = containers.filter(|found| found["name"] == container);
+    own.filter_map(|found| found["env"].as_array()).flatten().any(|variable| variable["name"] == "KOMPUTER_MANAGER")
 }
 
 fn evict(etcd: &mut Apiserver, place: &Place) {

@@ -10,9 +10,9 @@ use kube::ResourceExt;
 use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use super::{
-    agents::Redis,
     desk::{Desk, Key, Looks},
     network::Network,
+    streams::Redis,
 };
 use crate::{
     agent::AgentController, agent_client::AgentClient, arguments::Arguments, budget::BudgetController,

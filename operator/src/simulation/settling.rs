@@ -20,7 +20,6 @@ impl World {
         self.redis.0.lock().unwrap().is_away = false;
         self.kubelet.find_nodes();
         self.late.drain(..).collect::<Vec<_>>().into_iter().for_each(|wanted| drop(self.execute(wanted)));
-        self.users(|users| users.stop_schedules());
         self.rest().await;
         self.check_statuses();
         let before = self.writes;
@@ -45,11 +44,15 @@ impl World {
         let shared = ["namespaces", "komputeragenttemplates", "serviceaccounts", "networkpolicies"];
         let left: Vec<_> = etcd.objects.keys().filter(|(plural, _, _)| !shared.contains(&plural.as_str())).collect();
         assert!(left.is_empty(), "left behind: {left:?}");
+        drop(etcd);
+        self.seen.letters_read = self.agents.letters_read;
+        self.seen.answered.clone_from(&self.agents.answered);
     }
 
     /// The clock goes on until nothing has come of it for long: who waits for a place may wait for one idle agent after
     /// the other.
     async fn rest(&mut self) {
+        self.users(|users| users.stop_schedules());
         self.come_to_rest().await;
         let mut calm = (self.writes, self.now);
         loop {
@@ -61,6 +64,7 @@ impl World {
             let time = next.map_or(until, |next| next).duration_since(self.now).unsigned_abs();
             self.passes(time.max(Duration::from_secs(1))).await;
             self.come_to_rest().await;
+            self.users(|users| users.stop_schedules()); // managers make some still
             if self.writes != calm.0 {
                 calm = (self.writes, self.now);
             }
@@ -151,8 +155,12 @@ impl World {
             assert_eq!(money(&budget["status"]["spentUSD"]) + lost, billed, "what {place:?} counts");
         }
         for (place, office) in etcd.all("komputeroffices") {
-            let of = etcd.get("komputeragents", &place.1, "ada").map(|agent| money(&agent["status"]["totalCostUSD"]));
-            assert_eq!(money(&office["status"]["totalCostUSD"]), of.unwrap_or_default(), "what {place:?} adds up");
+            let manager = &office["spec"]["managerRef"]["name"];
+            let of = etcd.all("komputeragents").filter(|(of, agent)| {
+                of.1 == place.1 && (of.2 == *manager || agent["spec"]["managerRef"]["name"] == *manager)
+            });
+            let cost: Money = of.map(|(_, agent)| money(&agent["status"]["totalCostUSD"])).sum();
+            assert_eq!(money(&office["status"]["totalCostUSD"]), cost, "what {place:?} adds up");
         }
     }
 }

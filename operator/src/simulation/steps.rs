@@ -48,7 +48,7 @@ impl World {
         let process = processes.into_iter().find(|found| found.ip == asked.pod.ip && found.port == asked.pod.port)?;
         let uid = self.agents.workspaces.get(&process.volume)?.uid.clone();
         let code = if asked.pod.token == master().derive(Audience::AgentHttp, &uid) {
-            self.agents.serve(&process.volume, &asked.path, &asked.body)
+            self.agents.serve(&process.volume, &asked.path, &asked.body, self.now)
         } else {
             401
         };
@@ -95,21 +95,30 @@ impl World {
         }
     }
 
-    /// Some agent works on. Answers whether any could.
+    /// Some agent that can works on.
     pub(super) fn work(&mut self) {
-        let processes = self.kubelet.processes(&self.network.etcd());
-        if !processes.is_empty() {
-            let process = self.random.of(&processes);
-            self.agents.work(&process.volume, self.now, &mut self.random);
+        for process in self.processes() {
+            if self.agents.work(&process.volume, self.now, &mut self.random) {
+                return;
+            }
         }
     }
 
+    /// Some agent publishes what it has said.
     pub(super) fn publish(&mut self) {
-        let processes = self.kubelet.processes(&self.network.etcd());
-        if !processes.is_empty() {
-            let process = self.random.of(&processes);
-            self.publish_of(&process);
+        for process in self.processes() {
+            if self.publish_of(&process) {
+                return;
+            }
         }
+    }
+
+    /// The agents' processes, in some order.
+    fn processes(&mut self) -> Vec<kubelet::Process> {
+        let mut processes = self.kubelet.processes(&self.network.etcd());
+        let first = self.random.below(processes.len().max(1));
+        processes.rotate_left(first);
+        processes
     }
 
     pub(super) fn publish_of(&mut self, process: &kubelet::Process) -> bool {

@@ -65,6 +65,8 @@ impl Users<'_> {
             86..=87 => self.make_budget(namespace),
             88 => self.delete_budget(namespace),
             89 => self.make_office(namespace),
+            96..=97 => self.edit("komputeroffices", namespace, |random, _| json!({ "maxAgents": 1 + random.below(3) })),
+            98 => self.delete("komputeroffices", namespace),
             90..=91 => self.edit("komputeragenttemplates", namespace, Self::edit_template),
             92..=93 => self.delete_secret(namespace),
             94..=95 => self.delete("pods", namespace),
@@ -83,14 +85,17 @@ impl Users<'_> {
         let priority = random.of(&[json!(null), json!(1), json!(2)]);
         let mut spec = json!({
             "instructions": instructions, "lifecycle": lifecycle, "templateRef": { "name": template }, "priority": priority,
-            "suspend": random.happens(80), "rollout": random.of(&["WhenIdle", "Immediately", "OnDelete"]),
+            "suspend": random.happens(80), "role": random.of(&[json!(null), json!("Manager")]), "rollout": random.of(&["WhenIdle", "Immediately", "OnDelete"]),
         });
         spec.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         spec
     }
 
     fn make_agent(&mut self, namespace: &str) {
-        let (name, spec) = (self.random.of(&AGENTS), Self::agent(self.random));
+        let (name, mut spec) = (self.random.of(&AGENTS), Self::agent(self.random));
+        if name == "ada" {
+            spec["role"] = "Manager".into();
+        }
         self.create("komputeragents", namespace, name, API, "KomputerAgent", spec);
     }
 
@@ -106,7 +111,7 @@ impl Users<'_> {
     fn make_task(&mut self, namespace: &str) {
         *self.made += 1;
         let (name, agent) = (format!("t{}", self.made), self.random.of(&AGENTS));
-        let mode = self.random.of(&["Queue", "Queue", "Queue", "Replace"]);
+        let mode = self.random.of(&["Queue", "Queue", "Queue", "Replace", "Steer", "Steer"]);
         let ttl = self.random.of(&[json!(null), json!("2m")]);
         let spec =
             json!({ "agentRef": { "name": agent }, "instructions": "do it", "mode": mode, "ttlAfterFinished": ttl });
@@ -176,7 +181,8 @@ impl Users<'_> {
     }
 
     fn make_office(&mut self, namespace: &str) {
-        let spec = json!({ "managerRef": { "name": "ada" } });
+        let depth = self.random.of(&[1, 1, 2]);
+        let spec = json!({ "managerRef": { "name": "ada" }, "maxAgents": 1 + self.random.below(3), "maxDepth": depth });
         self.create("komputeroffices", namespace, "o0", API, "KomputerOffice", spec);
     }
 
@@ -223,7 +229,9 @@ impl Users<'_> {
 
     /// Nothing is to begin by itself any more.
     pub(super) fn stop_schedules(&mut self) {
-        let all: Vec<_> = self.etcd.all("komputerschedules").map(|(place, _)| place.clone()).collect();
+        let running = |schedule: &Value| schedule["spec"]["suspend"] != true;
+        let all = self.etcd.all("komputerschedules").filter(|(_, schedule)| running(schedule));
+        let all: Vec<_> = all.map(|(place, _)| place.clone()).collect();
         for place in all {
             self.etcd.change(&place, |schedule| schedule["spec"]["suspend"] = true.into());
         }

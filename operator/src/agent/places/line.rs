@@ -296,7 +296,8 @@ impl Line {
 
     /// Has the apiserver asked for the pod of a place, where nobody knows of it and none asks.
     fn doubt(&mut self, id: &AgentId) {
-        if let Some(Claim { pod: Pod::Unseen { is_asked } | Pod::Gone { is_asked }, attempt, .. }) = self.claims.get_mut(id)
+        if let Some(Claim { pod: Pod::Unseen { is_asked } | Pod::Gone { is_asked }, attempt, .. }) =
+            self.claims.get_mut(id)
             && !std::mem::replace(is_asked, true)
         {
             self.news.doubts.push(Doubt { id: id.clone(), attempt: *attempt });

@@ -28,6 +28,16 @@ fn a_task_is_given_a_part_of_what_is_left_and_more_as_it_spends() {
 }
 
 #[test]
+fn a_task_that_has_not_begun_keeps_what_it_was_given() {
+    let mut team = Team::new(&[stop("day", "8")], &["ada"]);
+    assert_eq!(team.may_cost("ada"), "1.0000");
+    team.apply(&KomputerBudget { metadata: generation(2), ..stop("day", "80") });
+    assert_eq!(team.may_cost("ada"), "1.0000", "whoever waits in a line is not written to each time others have spent");
+    team.spend("ada", "0.1");
+    assert_eq!(team.may_cost("ada"), "10.0875");
+}
+
+#[test]
 fn the_last_of_it_is_given_too_and_then_tasks_wait() {
     let mut team = Team::new(&[stop("day", "1")], &["ada"]);
     let mut rounds = 0;
