@@ -2,7 +2,10 @@ use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret, ServiceAccount};
+use k8s_openapi::api::{
+    coordination::v1::Lease,
+    core::v1::{Namespace, PersistentVolumeClaim, Pod, Secret, ServiceAccount},
+};
 use komputer_crds::v1beta1::KomputerAgent;
 use komputer_tests::node::eventually;
 use kube::{
@@ -14,7 +17,7 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::{process, summary::Summary};
+use crate::{operator::Operator, summary::Summary};
 
 /// Applies agents and waits for their pods.
 #[derive(clap::Args)]
@@ -25,13 +28,21 @@ pub(crate) struct Arguments {
     /// Writes at the same time, of the applying client and of the bare one.
     #[arg(long, default_value_t = 32)]
     width: usize,
-    /// The operator's process, whose CPU and memory are read.
+    /// Where the operator's health and metrics are.
     #[arg(long)]
-    operator_pid: u32,
+    health: String,
+    /// Those of a second replica.
+    #[arg(long)]
+    standby_health: String,
+    /// The command that starts the operator.
+    #[arg(last = true)]
+    operator: Vec<String>,
 }
 
 const NAMESPACE: &str = "bench";
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(10);
+/// How long a settled operator is watched.
+const CALM: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let client = Client::try_default().await?;
@@ -45,13 +56,61 @@ pub(crate) async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     println!("| measure ({} agents, {} writes at the same time) | |", arguments.agents, arguments.width);
     println!("|---|---|");
     println!("| a bare client writes a volume, a secret and a pod each | {:.1} s |", floor.as_secs_f64());
-    measure(&client, arguments).await?;
+    let operator = Operator::start(&arguments.operator, &arguments.health).await?;
+    measure(&client, arguments, &operator).await?;
+    let operator = restart(arguments, operator).await?;
+    hand_over(&client, arguments, operator).await?;
     namespaces.delete(NAMESPACE, &DeleteParams::default()).await?;
+    let deadline = Instant::now() + PATIENCE;
+    while namespaces.get_opt(NAMESPACE).await?.is_some() {
+        ensure!(Instant::now() < deadline, "the namespace does not go");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     Ok(())
 }
 
-async fn measure(client: &Client, arguments: &Arguments) -> anyhow::Result<()> {
-    let before = process::usage(arguments.operator_pid)?;
+/// An operator that ends, and one that comes after it: how long until it rests, and what it does then.
+async fn restart(arguments: &Arguments, operator: Operator) -> anyhow::Result<Operator> {
+    let count = arguments.agents.try_into()?;
+    operator.stop().await?;
+    let operator = Operator::start(&arguments.operator, &arguments.health).await?;
+    let steady = operator.rests(count).await?.duration_since(operator.started);
+    let (before, used) = (operator.counts().await?, operator.usage()?);
+    tokio::time::sleep(CALM).await;
+    let (counts, after) = (operator.counts().await?, operator.usage()?);
+    let percent = (after.cpu - used.cpu) / CALM.as_secs_f64() * 100.0;
+    println!("| a new operator has looked at all and rests after | {:.1} s |", steady.as_secs_f64());
+    println!("| of it p99 of one look at an agent, at most | {:.1} ms |", before.percentile(99) * 1_000.0);
+    println!("| its writes until then | {} |", before.all_writes());
+    println!("| its memory at rest, peak | {:.0} MB, {:.0} MB |", after.resident, after.peak);
+    println!(
+        "| its CPU at rest, and its writes, in {} s | {percent:.2} %, {} |",
+        CALM.as_secs(),
+        counts.since(&before).all_writes()
+    );
+    Ok(operator)
+}
+
+/// A leader that ends while another replica waits: how long until that one leads.
+async fn hand_over(client: &Client, arguments: &Arguments, leader: Operator) -> anyhow::Result<()> {
+    let leases = Api::<Lease>::namespaced(client.clone(), "komputer-system");
+    let standby = Operator::start(&arguments.operator, &arguments.standby_health).await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let ends = Instant::now();
+    leader.ask_to_end()?;
+    let leads =
+        |lease: Lease| lease.spec.and_then(|spec| spec.holder_identity) == Some(arguments.standby_health.clone());
+    while !leases.get("komputer-operator").await.is_ok_and(leads) {
+        ensure!(ends.elapsed() < PATIENCE, "nobody leads");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    println!("| a leader is told to end -> another leads | {:.0} ms |", ends.elapsed().as_secs_f64() * 1_000.0);
+    leader.stop().await?;
+    standby.stop().await
+}
+
+async fn measure(client: &Client, arguments: &Arguments, operator: &Operator) -> anyhow::Result<()> {
+    let (before, counted) = (operator.usage()?, operator.counts().await?);
     let agents = Api::<KomputerAgent>::namespaced(client.clone(), NAMESPACE);
     let pods = tokio::spawn(pods_appear(client.clone(), arguments.agents));
     let start = Instant::now();
@@ -77,7 +136,8 @@ async fn measure(client: &Client, arguments: &Arguments) -> anyhow::Result<()> {
     let waits = seen.iter().filter_map(|(name, at)| Some(at.saturating_duration_since(*applied.get(name)?))).collect();
     let waits = Summary::of(waits);
     settle(&agents, arguments.agents).await?;
-    let after = process::usage(arguments.operator_pid)?;
+    let after = operator.usage()?;
+    let counts = operator.counts().await?.since(&counted);
     println!("| all agents applied | {:.1} s |", all_applied.as_secs_f64());
     println!("| all pods there | {:.1} s |", all_pods.as_secs_f64());
     println!(
@@ -88,7 +148,20 @@ async fn measure(client: &Client, arguments: &Arguments) -> anyhow::Result<()> {
     );
     println!("| operator CPU until settled | {:.1} s |", after.cpu - before.cpu);
     println!("| operator RSS settled, peak | {:.0} MB, {:.0} MB |", after.resident, after.peak);
+    println!(
+        "| p99 of one look at an agent, its requests counted, at most | {:.1} ms |",
+        counts.percentile(99) * 1_000.0
+    );
+    println!("| the operator's requests an agent | {:.2} |", each(counts.all_writes(), arguments.agents));
+    for (what, count) in counts.writes.iter().filter(|(_, count)| **count > 0) {
+        println!("| of them: {what} | {:.2} |", each(*count, arguments.agents));
+    }
     Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+fn each(count: u64, agents: usize) -> f64 {
+    count as f64 / agents as f64
 }
 
 /// When each pod was first seen by a watch of its own.

@@ -2,6 +2,7 @@
 mod agents;
 mod events;
 mod life;
+mod operator;
 mod process;
 mod summary;
 mod webhooks;

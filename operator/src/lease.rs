@@ -4,6 +4,7 @@
 //! seen, never from another machine's clock.
 use std::time::Duration;
 
+use futures::{StreamExt, stream::BoxStream};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -12,6 +13,7 @@ use k8s_openapi::{
 use kube::{
     Api, Client,
     api::{Patch, PatchParams, PostParams},
+    runtime::{WatchStreamExt, watcher::watch_object},
 };
 use tokio::{sync::watch, time::Instant};
 
@@ -121,6 +123,7 @@ impl Elector {
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut renewed = Instant::now();
+        let mut freed = None;
         loop {
             let began = Instant::now();
             // Whoever holds the lease may not wait for an answer beyond its deadline.
@@ -137,14 +140,23 @@ impl Elector {
             };
             let until = holds.then(|| renewed + self.config.renew_deadline);
             self.until.send_if_modified(|before| std::mem::replace(before, until).is_some() != holds);
+            freed = (!holds).then(|| freed.unwrap_or_else(|| self.freed()));
             tokio::select! {
                 () = &mut shutdown => break,
                 () = tokio::time::sleep(self.config.retry_period) => {}
+                Some(()) = next(&mut freed) => {}
             }
         }
         if self.until.send_replace(None).is_some() {
             self.release().await;
         }
+    }
+
+    /// Says when nobody holds the lease: whoever waits for it takes it then, and not at its next look.
+    fn freed(&self) -> BoxStream<'static, ()> {
+        let lease = watch_object(self.api.clone(), &self.config.name).default_backoff();
+        let is_free = |lease: &Lease| lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) == Some("");
+        lease.filter_map(move |seen| std::future::ready(seen.ok().flatten().filter(is_free).map(drop))).boxed()
     }
 
     fn leads(&self) -> bool {
@@ -227,6 +239,10 @@ impl Elector {
             Err(_) => Err(LeaseError::Timeout),
         }
     }
+}
+
+async fn next(freed: &mut Option<BoxStream<'static, ()>>) -> Option<()> {
+    freed.as_mut()?.next().await
 }
 
 #[cfg(test)]

@@ -19,12 +19,12 @@ struct Candidate {
 
 impl Candidate {
     fn start(client: &Client, lease: &str, identity: &str, duration: Duration) -> Self {
-        let config = LeaseConfig {
-            duration,
-            renew_deadline: duration * 3 / 4,
-            retry_period: Duration::from_millis(300),
-            ..LeaseConfig::new(lease, identity)
-        };
+        Self::looking_each(Duration::from_millis(300), client, lease, identity, duration)
+    }
+
+    fn looking_each(retry_period: Duration, client: &Client, lease: &str, identity: &str, duration: Duration) -> Self {
+        let renew_deadline = duration * 3 / 4;
+        let config = LeaseConfig { duration, renew_deadline, retry_period, ..LeaseConfig::new(lease, identity) };
         let (stop, stopped) = oneshot::channel::<()>();
         let (elector, leads) = Elector::new(client.clone(), NAMESPACE, config);
         let run = tokio::spawn(elector.run(async move { drop(stopped.await) }));
@@ -52,12 +52,14 @@ async fn one_leads_and_another_takes_over_where_it_ends_or_dies() {
     a_leader_that_dies_is_waited_for(&client).await;
 }
 
-/// The lease outlives the test by far: without letting go of it, nobody else would lead.
+/// The lease outlives the test by far: without letting go of it, nobody else would lead. Those that wait look at it by
+/// themselves once an hour: without being told, they would not know.
 async fn a_leader_that_ends_lets_the_next_one_in(client: &Client) {
     let life = Duration::from_hours(1);
     let mut first = Candidate::start(client, "ends", "first", life);
     first.until_it_leads().await;
-    let mut others = ["second", "third"].map(|identity| Candidate::start(client, "ends", identity, life));
+    let waits = |identity| Candidate::looking_each(life, client, "ends", identity, life);
+    let mut others = ["second", "third"].map(waits);
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert!(first.leads() && !others[0].leads() && !others[1].leads());
