@@ -3,6 +3,7 @@ mod agent_pod;
 mod agent_volume;
 mod build;
 mod decide;
+mod effective;
 mod instructions;
 mod knowledge;
 mod observe;

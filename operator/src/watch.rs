@@ -22,6 +22,9 @@ pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned
 
 impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static> Watched for K {}
 
+/// Objects of a list that are in memory as they came, before they are pruned: the most memory is needed at the start.
+const PAGE: u32 = 100;
+
 /// Fills the returned store for as long as the process lives. `prune` drops what nobody reads before it is kept;
 /// `changed` is told of every object that appears, changes or goes, and of none before the store has all of them.
 pub fn cache<K: Watched>(
@@ -30,7 +33,7 @@ pub fn cache<K: Watched>(
     prune: impl Fn(&mut K) + Send + 'static,
     changed: impl Fn(&K, Change) + Send + 'static,
 ) -> Store<K> {
-    fill(watcher(api, config), prune, changed)
+    fill(watcher(api, config.page_size(PAGE)), prune, changed)
 }
 
 /// Like [`cache`], for kinds that people write: an object that cannot be read is as one that is not there, and keeps
@@ -41,7 +44,7 @@ pub fn guarded_cache<K: Watched>(
     prune: impl Fn(&mut K) + Send + 'static,
     changed: impl Fn(&K, Change) + Send + 'static,
 ) -> Store<K> {
-    let events = watcher(api, config).try_filter_map(|event| std::future::ready(Ok(readable(event))));
+    let events = watcher(api, config.page_size(PAGE)).try_filter_map(|event| std::future::ready(Ok(readable(event))));
     fill(events, prune, changed)
 }
 

@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentRef, NamespacedRef, PodTemplate, Rollout, SecretRef, Storage, TemplateRef, Tokens};
+use super::{AgentRef, NamespacedRef, PodTemplate, Resources, Rollout, SecretRef, Storage, TemplateRef, Tokens};
 use crate::{name_limit::NameLimit, schema};
 
 /// What an agent is and does.
@@ -184,6 +184,10 @@ pub struct KomputerAgentStatus {
     #[schemars(length(max = 253))]
     pub model: Option<String>,
 
+    /// What its spec, its template and the defaults come to; absent while there is no such template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Effective>,
+
     /// The name of its pod, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
@@ -233,6 +237,39 @@ pub struct KomputerAgentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub cursor: Option<String>,
+}
+
+/// What the next pod of an agent and its workspace have, whether its spec, its template or a default says so.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Effective {
+    /// The kind of the template that its name stands for: one of its namespace goes before one of the cluster.
+    pub template_kind: TemplateKind,
+    /// The template's name.
+    #[schemars(length(max = 253))]
+    pub template_name: String,
+    /// The image of the agent's container.
+    #[schemars(length(max = 512))]
+    pub image: String,
+    /// What that container asks for and may use.
+    pub resources: Resources,
+    /// Its workspace volume.
+    pub storage: Storage,
+    /// When a pod is replaced that was made before a change.
+    pub rollout: Rollout,
+    /// Agents of its namespace that may be awake at a time, made from its template; no limit where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_agents: Option<i32>,
+}
+
+/// A kind of template.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TemplateKind {
+    /// One of the agent's namespace.
+    #[default]
+    KomputerAgentTemplate,
+    /// One of the whole cluster.
+    KomputerAgentClusterTemplate,
 }
 
 /// A pod that ended for good before its time.

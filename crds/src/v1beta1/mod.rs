@@ -13,8 +13,8 @@ mod task;
 mod template;
 
 pub use agent::{
-    AfterTask, AgentPhase, BudgetShare, InstructionsStatus, KomputerAgent, KomputerAgentSpec, KomputerAgentStatus,
-    LastTask, Lifecycle, PodFailure, Role, TaskAllowance, TaskCounts,
+    AfterTask, AgentPhase, BudgetShare, Effective, InstructionsStatus, KomputerAgent, KomputerAgentSpec,
+    KomputerAgentStatus, LastTask, Lifecycle, PodFailure, Role, TaskAllowance, TaskCounts, TemplateKind,
 };
 pub use budget::{
     AgentSelector, BudgetAction, BudgetPeriod, BudgetPhase, KomputerBudget, KomputerBudgetSpec, KomputerBudgetStatus,

@@ -371,7 +371,7 @@ impl Observed {
     /// A new agent in a prepared namespace, with a template and a place.
     pub(crate) fn of(agent: KomputerAgent) -> Self {
         use crate::{agent::ModelKey, keys::Sensitive};
-        let template = komputer_crds::v1beta1::Template::default();
+        let (kind, template) = Default::default();
         let settings = Settings {
             namespace: "komputer-system".into(),
             agent_image: "agent:1".into(),
@@ -379,7 +379,7 @@ impl Observed {
         };
         Self {
             agent: Arc::new(agent),
-            template: Some(Resolved { template, key: ModelKey::Copied(Sensitive::new("k")) }),
+            template: Some(Resolved { kind, template, key: ModelKey::Copied(Sensitive::new("k")) }),
             knowledge: Knowledge::Complete(vec![]),
             managers: vec![],
             lacks_office: false,

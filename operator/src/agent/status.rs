@@ -11,6 +11,7 @@ use komputer_events::Cursor;
 use kube::ResourceExt;
 
 use super::{
+    effective::effective,
     instructions,
     observe::Observed,
     places::Limit,
@@ -217,6 +218,7 @@ pub(super) fn of(
         ),
         phase: Some(situation.phase()),
         model: Some(model),
+        effective: effective(observed),
         queue_position,
         pod_name: has_pod.then(|| pod_name(observed)),
         pod_failure,

@@ -2,13 +2,17 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use komputer_crds::v1beta1::{KomputerAgentClusterTemplate, KomputerAgentTemplate, NamespacedSecretKeyRef, Template};
+use komputer_crds::v1beta1::{
+    KomputerAgentClusterTemplate, KomputerAgentTemplate, NamespacedSecretKeyRef, Template, TemplateKind,
+};
 
 use crate::keys::Sensitive;
 
 /// A template that was found, with the key it gives.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resolved {
+    /// Where it was found.
+    pub kind: TemplateKind,
     /// What it says.
     pub template: Template,
     /// How the agent gets its key.
@@ -39,7 +43,7 @@ impl Resolved {
             Some(namespace) if own.as_ref() != Some(namespace) => ModelKey::NotGranted(reference),
             _ => ModelKey::InNamespace(reference),
         });
-        Self { template, key }
+        Self { kind: TemplateKind::KomputerAgentTemplate, template, key }
     }
 
     /// A cluster template names Secrets of the operator's namespace, `own`, which `secret` looks up.
@@ -56,7 +60,7 @@ impl Resolved {
             let data = secret(&reference.name).and_then(|secret| secret.data);
             data.and_then(|data| value(&data, &reference.key)).map_or(ModelKey::Missing(reference), ModelKey::Copied)
         });
-        Self { template, key }
+        Self { kind: TemplateKind::KomputerAgentClusterTemplate, template, key }
     }
 }
 

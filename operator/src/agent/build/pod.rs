@@ -63,6 +63,16 @@ pub(super) fn own(
     (labels, spec)
 }
 
+/// The agent's own container.
+pub(in crate::agent) fn container_of(
+    agent: &KomputerAgent,
+    resolved: &Resolved,
+    settings: &Settings,
+) -> Option<Container> {
+    let (_, spec) = own(agent, resolved, settings);
+    spec.containers.into_iter().find(|container| container.name == CONTAINER)
+}
+
 fn spec(agent: &KomputerAgent, template: &Template, key: &ModelKey, settings: &Settings) -> PodSpec {
     let claim = PersistentVolumeClaimVolumeSource { claim_name: agent.name_any(), ..Default::default() };
     PodSpec {

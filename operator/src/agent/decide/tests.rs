@@ -12,7 +12,7 @@ use komputer_crds::{
     v1beta1::{
         AfterTask, AgentRef, KomputerAgent, KomputerAgentSpec, KomputerTask, KomputerTaskSpec, KomputerTaskStatus,
         Lifecycle, NamespacedSecretKeyRef, PodTemplate, Rollout, StatusConditions, Storage, TaskCounts, TaskMode,
-        TaskPhase, Template,
+        TaskPhase,
     },
 };
 use kube::Resource;
@@ -186,20 +186,21 @@ fn what_is_missing_is_named() {
     change(&mut observed, |agent| {
         agent.spec.template_ref = Some(komputer_crds::v1beta1::TemplateRef { name: "big".into() });
     });
-    observed.template = None;
+    let template = observed.template.take();
     let expected = "There is no KomputerAgentTemplate big in namespace team and no KomputerAgentClusterTemplate big; \
                     create one or change spec.templateRef.name";
     assert_eq!(standing(&decide(&observed)), ("Unknown".into(), "DependencyNotReady".into(), expected.into()));
 
     let secret = NamespacedSecretKeyRef { name: "claude".into(), key: "key".into(), namespace: None };
-    observed.template = Some(Resolved { template: Template::default(), key: ModelKey::Missing(secret) });
+    observed.template = template;
+    observed.template.as_mut().unwrap().key = ModelKey::Missing(secret);
     let plan = decide(&observed);
     assert_eq!(kinds(&plan), Vec::<&str>::new());
     assert!(standing(&plan).2.starts_with("Secret komputer-system/claude: key key is missing; create it"));
 
     let elsewhere =
         NamespacedSecretKeyRef { name: "claude".into(), key: "key".into(), namespace: Some("other".into()) };
-    observed.template = Some(Resolved { template: Template::default(), key: ModelKey::NotGranted(elsewhere) });
+    observed.template.as_mut().unwrap().key = ModelKey::NotGranted(elsewhere);
     let plan = decide(&observed);
     assert_eq!((kinds(&plan), standing(&plan).1.as_str()), (vec![], "ReferenceNotGranted"));
     assert!(standing(&plan).2.starts_with("Secret other/claude of another namespace is not granted"));
