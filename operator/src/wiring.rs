@@ -133,6 +133,7 @@ async fn lead(
         namespaces: caches.namespaces.clone(),
         secrets: caches.secrets.clone(),
         system: arguments.namespace.clone(),
+        redis: arguments.redis_address.to_string(),
     };
     let office_controller = OfficeController {
         agents: agent_controller.clone(),

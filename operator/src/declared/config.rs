@@ -1,4 +1,5 @@
-//! Config: the one that counts is the oldest.
+//! Config: the one that counts is the oldest. It says where things are and moves nothing: whoever may write it could have
+//! all events go elsewhere.
 use komputer_crds::{
     v1beta1::{KomputerConfig, KomputerConfigStatus},
     validate::Kind,
@@ -18,6 +19,8 @@ pub struct Facts {
     pub(super) older: Option<String>,
     /// What its password's Secret lacks.
     pub(super) lacking: Option<String>,
+    /// The Redis that is used.
+    pub(super) redis: String,
 }
 
 impl Declared for KomputerConfig {
@@ -32,6 +35,7 @@ impl Declared for KomputerConfig {
         Facts {
             older: oldest.map(|oldest| oldest.name_any()).filter(|oldest| *oldest != self.name_any()),
             lacking: own.and_then(|secret| world.lacks(&secret.name, &secret.key)),
+            redis: world.redis.clone(),
         }
     }
 
@@ -44,7 +48,16 @@ impl Declared for KomputerConfig {
             Facts { lacking: Some(lacking), .. } => {
                 (Progress::Progressing, "DependencyNotReady", format!("spec.redis.passwordSecretRef: {lacking}"))
             }
-            _ => (Progress::Done, "Available", "It is the config that counts".into()),
+            Facts { redis, .. } if *redis == self.spec.redis.address => {
+                (Progress::Done, "Available", format!("Redis is at {redis}"))
+            }
+            Facts { redis, .. } => {
+                let message = format!(
+                    "Redis is at {redis}, as the operator's --redis-address says, and not at spec.redis.address; make \
+                     them equal"
+                );
+                (Progress::Done, "Available", message)
+            }
         };
         Verdict::new(progress, reason, message, KomputerConfigStatus::default())
     }

@@ -70,8 +70,12 @@ fn a_spec_that_admission_would_have_refused_is_stalled_in_the_same_words() {
 #[test]
 fn only_the_oldest_config_counts() {
     let config = || object::<KomputerConfig>(json!({ "redis": { "address": "r:6379" } }));
-    stands(config(), config::Facts::default(), ["True", "Available", "", "It is the config that counts"]);
-    let younger = config::Facts { older: Some("default".into()), lacking: None };
+    let at = |redis: &str| config::Facts { redis: redis.into(), ..config::Facts::default() };
+    stands(config(), at("r:6379"), ["True", "Available", "", "Redis is at r:6379"]);
+    let message =
+        "Redis is at q:6379, as the operator's --redis-address says, and not at spec.redis.address; make them equal";
+    stands(config(), at("q:6379"), ["True", "Available", "", message]);
+    let younger = config::Facts { older: Some("default".into()), ..at("r:6379") };
     let message = "KomputerConfig default is older and counts alone; delete one of them";
     stands(config(), younger, ["False", "Conflicted", "Stalled", message]);
 }

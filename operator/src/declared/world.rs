@@ -26,6 +26,8 @@ pub struct World {
     pub secrets: Store<Secret>,
     /// The operator's namespace.
     pub system: String,
+    /// The Redis that the operator uses.
+    pub redis: String,
 }
 
 impl World {

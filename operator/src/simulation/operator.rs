@@ -88,6 +88,7 @@ impl Standby {
             namespaces: namespaces.clone(),
             secrets: caches.secrets.clone(),
             system: "komputer-system".into(),
+            redis: "redis:6379".into(),
         };
         let budget = BudgetController { ledger: ledger.clone(), namespaces: namespaces.clone() };
         let (stock, index_of) = (tasks.clone(), index.clone());
