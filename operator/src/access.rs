@@ -28,6 +28,9 @@ const PREFIX: &str = "komputer-agent:";
 /// Users that agents need and may have lost, and users and streams of agents that are gone, are looked for this often.
 const SWEEP: Duration = Duration::from_mins(10);
 
+/// Users that are made by one request.
+const BATCH: usize = 128;
+
 /// The Redis user of an agent.
 pub fn username(agent: &KomputerAgent) -> String {
     format!("{PREFIX}{}/{}", agent.namespace().unwrap_or_default(), agent.name_any())
@@ -63,11 +66,12 @@ impl Access {
     pub async fn run(mut self, mut notices: mpsc::UnboundedReceiver<Notice>) {
         let mut delays = retry_policy().build();
         let mut sweep = Instant::now();
+        let mut news = Vec::new();
         loop {
             let result = tokio::select! {
-                notice = notices.recv() => match notice {
-                    Some(notice) => self.act(notice).await,
-                    None => return,
+                count = notices.recv_many(&mut news, BATCH) => match count {
+                    0 => return,
+                    _ => self.act(&mut news).await,
                 },
                 () = sleep_until(sweep) => {
                     sweep = Instant::now() + SWEEP;
@@ -81,36 +85,46 @@ impl Access {
         }
     }
 
-    async fn act(&mut self, notice: Notice) -> Result<(), RedisError> {
-        match notice {
-            Notice::Agent(agent, uid) => self.allow(agent, uid).await,
-            Notice::Gone(agent) => self.remove(&agent).await,
-            Notice::Restarted => {
-                self.known.clear();
-                self.allow_all().await
+    /// Acts on all of them, in their order.
+    async fn act(&mut self, notices: &mut Vec<Notice>) -> Result<(), RedisError> {
+        let mut new = Vec::new();
+        for notice in notices.drain(..) {
+            match notice {
+                Notice::Agent(agent, uid) => new.push((agent, uid)),
+                Notice::Gone(agent) => {
+                    self.allow(std::mem::take(&mut new)).await?;
+                    self.remove(&agent).await?;
+                }
+                Notice::Restarted => {
+                    self.known.clear();
+                    self.allow_all().await?;
+                }
             }
         }
+        self.allow(new).await
     }
 
     async fn allow_all(&mut self) -> Result<(), RedisError> {
-        for agent in self.agents.state() {
-            let (Some(id), Some(uid)) = (id(&agent), agent.uid()) else { continue };
-            self.allow(id, uid).await?;
-        }
-        Ok(())
+        let all = self.agents.state();
+        self.allow(all.iter().filter_map(|agent| Some((id(agent)?, agent.uid()?))).collect()).await
     }
 
-    async fn allow(&mut self, agent: AgentId, uid: String) -> Result<(), RedisError> {
-        if self.known.get(&agent) == Some(&uid) {
-            return Ok(());
+    /// Makes the users that are missing, many at a time: after a restart there are as many as agents.
+    async fn allow(&mut self, mut agents: Vec<(AgentId, String)>) -> Result<(), RedisError> {
+        agents.retain(|(agent, uid)| self.known.get(agent) != Some(uid));
+        let of_namespaces = agents.chunk_by(|(one, _), (other, _)| one.namespace() == other.namespace());
+        for batch in of_namespaces.flat_map(|agents| agents.chunks(BATCH)) {
+            let mut users = pipe();
+            for (agent, uid) in batch {
+                let password = self.master.derive(Audience::Redis, uid);
+                users.cmd("ACL").arg("SETUSER").arg(format!("{PREFIX}{agent}"));
+                users.arg(rules(agent, &hex::encode(Sha256::digest(password.reveal())))).ignore();
+            }
+            let namespace = batch.first().map(|(agent, _)| agent.namespace()).unwrap_or_default();
+            let mut connection = self.streams.connection();
+            Step::CreateUser.around(namespace, users.query_async::<()>(&mut connection)).await?;
+            self.known.extend(batch.iter().cloned());
         }
-        let password = self.master.derive(Audience::Redis, &uid);
-        let mut command = cmd("ACL");
-        command.arg("SETUSER").arg(format!("{PREFIX}{agent}"));
-        command.arg(rules(&agent, &hex::encode(Sha256::digest(password.reveal()))));
-        let mut connection = self.streams.connection();
-        Step::CreateUser.around(agent.namespace(), command.query_async::<()>(&mut connection)).await?;
-        self.known.insert(agent, uid);
         Ok(())
     }
 

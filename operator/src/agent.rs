@@ -30,4 +30,5 @@ pub use observe::{AgentController, Caches, Observed};
 pub use places::{Doubts, Limit, Making, Place, Places};
 pub(crate) use pod_state::{PodState, of as pod_state, of_container};
 pub use seat::{Membership, SEATS, Seat, seats_of};
+pub(crate) use status::template_name;
 pub use template::{ModelKey, Resolved};

@@ -21,6 +21,7 @@ pub mod lease;
 pub mod lessons;
 pub mod metrics;
 pub mod migration;
+mod news;
 pub mod office;
 pub mod plan;
 pub mod prune;

@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use crate::{
     access::Notice,
-    agent::{AgentPod, AgentVolume, Caches, Doubts, Places},
+    agent::{AgentPod, AgentVolume, Caches, Doubts, Places, template_name},
     budget::Ledger,
     controller::Queue,
+    news::of_spec,
     prune::prune,
     task::{TaskIndex, agent_of},
     watch::{Change, cache, guarded_cache},
@@ -168,12 +169,9 @@ fn watch_everything_else(
         Api::<DeserializeGuard<KomputerAgentClusterTemplate>>::all(client.clone()),
         watcher::Config::default(),
         prune,
-        with(wake_all(agents, agent_queue), {
+        with(of_spec(template_changed(agents, agent_queue, declarations)), {
             let declarations = declarations.clone();
-            move |template| {
-                declarations.cluster_templates.wake(ObjectRef::from_obj(template));
-                declarations.template_changed();
-            }
+            move |template| declarations.cluster_templates.wake(ObjectRef::from_obj(template))
         }),
     );
     let (tasks, agents_of_tasks, index) = (task_queue.clone(), agent_queue.clone(), index.clone());
@@ -183,12 +181,11 @@ fn watch_everything_else(
             Api::<DeserializeGuard<KomputerAgentTemplate>>::all(client.clone()),
             watcher::Config::default(),
             prune,
-            with(wake_all(agents, agent_queue), {
+            with(of_spec(template_changed(agents, agent_queue, declarations)), {
                 let declarations = declarations.clone();
                 move |template: &KomputerAgentTemplate| {
                     declarations.templates.wake(ObjectRef::from_obj(template));
                     declarations.cluster_templates.wake(ObjectRef::new(&template.name_any()));
-                    declarations.template_changed();
                 }
             }),
         ),
@@ -276,7 +273,26 @@ fn with<K>(
     }
 }
 
-/// Templates and their Secrets concern any number of agents, and change rarely.
+/// Wakes the agents that the template's name stands for, and squads, which may have some of them.
+fn template_changed<K: Resource<DynamicType = ()>>(
+    agents: &Store<KomputerAgent>,
+    queue: &Queue<KomputerAgent>,
+    declarations: &Declarations,
+) -> impl Fn(&K, Change) + Send + 'static {
+    let (agents, queue, declarations) = (agents.clone(), queue.clone(), declarations.clone());
+    move |template, _| {
+        let (namespace, name) = (template.namespace(), template.name_any());
+        let is_of = |agent: &KomputerAgent| {
+            template_name(agent) == name && (namespace.is_none() || agent.namespace() == namespace)
+        };
+        for agent in agents.state().into_iter().filter(|agent| is_of(agent)) {
+            let _ = queue.unbounded_send(ObjectRef::from_obj(&*agent));
+        }
+        declarations.template_changed();
+    }
+}
+
+/// Secrets of templates and storage classes concern any number of agents, and change rarely.
 fn wake_all<K>(agents: &Store<KomputerAgent>, queue: &Queue<KomputerAgent>) -> impl Fn(&K, Change) + Send + 'static {
     let (agents, queue) = (agents.clone(), queue.clone());
     move |_, _| {

@@ -183,7 +183,7 @@ fn queued(agent: &KomputerAgent, limit: Limit) -> String {
     }
 }
 
-pub(super) fn template_name(agent: &KomputerAgent) -> &str {
+pub(crate) fn template_name(agent: &KomputerAgent) -> &str {
     agent.spec.template_ref.as_ref().map_or(DEFAULT_TEMPLATE, |reference| &reference.name)
 }
 
