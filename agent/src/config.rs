@@ -3,7 +3,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use anyhow::{Context as _, bail};
 use komputer_events::{
-    AgentId,
+    AgentId, SealingKey,
     bus::{Address, Credentials},
     task::PORT,
 };
@@ -55,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) redis_credentials: Credentials,
     /// What a client of the HTTP server presents.
     pub(crate) token: SecretString,
+    /// Opens what only this agent is told.
+    pub(crate) sealing_key: SealingKey,
     pub(crate) model: ModelAccess,
     pub(crate) workspace: PathBuf,
     pub(crate) listen: SocketAddr,
@@ -89,6 +91,7 @@ impl Arguments {
                 password: required("KOMPUTER_REDIS_PASSWORD")?,
             },
             token: required("KOMPUTER_AGENT_TOKEN")?.into(),
+            sealing_key: SealingKey::new(&required("KOMPUTER_SEALING_KEY")?).context("KOMPUTER_SEALING_KEY")?,
             model: ModelAccess { base_url, key: optional("ANTHROPIC_API_KEY")?.map(Into::into) },
             workspace: self.workspace,
             listen: self.listen,

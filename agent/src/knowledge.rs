@@ -9,6 +9,7 @@ use std::{
 
 use komputer_events::knowledge::{Knowledge, Memory, Skill};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::workspace::write_durably;
 
@@ -19,6 +20,8 @@ pub(crate) struct Known {
     /// Where Claude Code finds skills.
     skills: PathBuf,
     record: Mutex<Record>,
+    /// Whether the agent has connectors.
+    has_connectors: watch::Sender<bool>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -47,7 +50,8 @@ impl Known {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Record::default(),
             Err(source) => return Err(KnowledgeError::Io { path: file, source }),
         };
-        Ok(Self { file, skills, record: Mutex::new(record) })
+        let has_connectors = watch::Sender::new(!record.knowledge.connectors.is_empty());
+        Ok(Self { file, skills, record: Mutex::new(record), has_connectors })
     }
 
     /// Forgets what was known before.
@@ -91,11 +95,17 @@ impl Known {
         Ok(memories(&record.knowledge.memories))
     }
 
+    /// Whether the agent has connectors, now and when that changes.
+    pub(crate) fn has_connectors(&self) -> watch::Receiver<bool> {
+        self.has_connectors.subscribe()
+    }
+
     fn write(&self, record: &mut Record, new: Record) -> Result<(), KnowledgeError> {
         let json = serde_json::to_vec(&new).map_err(io::Error::from);
         json.and_then(|json| write_durably(&self.file, &json))
             .map_err(|source| KnowledgeError::Io { path: self.file.clone(), source })?;
         *record = new;
+        self.has_connectors.send_replace(!record.knowledge.connectors.is_empty());
         Ok(())
     }
 

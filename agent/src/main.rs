@@ -1,6 +1,7 @@
 //! The one process in an agent's pod: supervisor, Claude Code client, model gateway, journal, publisher, HTTP server.
 mod children;
 mod config;
+mod connectors;
 mod gateway;
 mod http;
 mod journal;

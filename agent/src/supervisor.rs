@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     children::Children,
     config::Config,
+    connectors::Connectors,
     gateway::{Desk, Gateway},
     journal::{Bounds, Journal, JournalError},
     knowledge::Known,
@@ -102,8 +103,16 @@ impl Agent {
         let allowances = Arc::new(Allowances::open(workspace.allowance())?);
         let requests = Arc::new(Requests::new(journal.clone()));
         let office = config.is_manager.then(|| requests.clone());
-        let server =
-            Server::new(queue.clone(), journal.clone(), known.clone(), requests, allowances.clone(), config.token);
+        let connectors = Arc::new(Connectors::new(config.sealing_key, known.clone()));
+        let server = Server::new(
+            queue.clone(),
+            journal.clone(),
+            known.clone(),
+            requests,
+            allowances.clone(),
+            connectors.clone(),
+            config.token,
+        );
         let address = server.start(config.listen, stop.clone()).await?;
         journal.append(None, Body::Lifecycle { state: "ready".into() })?;
         tracing::info!(agent = %config.agent, %address, "ready");
@@ -117,6 +126,7 @@ impl Agent {
             children,
             installation,
             known,
+            connectors,
             office,
             allowances,
             session,

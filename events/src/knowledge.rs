@@ -12,6 +12,9 @@ pub struct Knowledge {
     /// What it reads when it needs it.
     #[serde(default)]
     pub skills: Vec<Skill>,
+    /// The names of its connectors. How to reach them, and what opens them, is told with each task.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connectors: Vec<String>,
 }
 
 /// A `KomputerMemory`.

@@ -28,6 +28,9 @@
 //! `GET /ledger/scripts`. A tag is the first 16 hexadecimal digits of the SHA-256 of the script, which reaches from its
 //! first directive to its last, or of the trimmed prompt where it has none. The prompt is billed once the answer's start
 //! has been written to the socket, the output once its end has.
+//!
+//! At `/mcp` there is an MCP server for agents' connectors, which wants a key as the model does. Its tools are `echo`,
+//! `refuse`, `large`, `whoami` and `reveal`.
 
 mod accounting;
 mod answer;
@@ -40,5 +43,7 @@ mod routes;
 mod script;
 mod server;
 mod stream;
+mod tools;
 
 pub use server::{Config, serve};
+pub use tools::digest;

@@ -17,12 +17,14 @@ use crate::{
     request::MessagesRequest,
     script::{BadScript, Block, Failure, Step},
     stream::Bill,
+    tools::ToolServer,
 };
 
 /// All that the server remembers: which prefixes are cached, which failures happened, and what was billed.
 pub(crate) struct Model {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) rejected_keys: Vec<String>,
+    pub(crate) tools: ToolServer,
     cache: Mutex<PromptCache>,
     failed: Mutex<BoundedMap<[u8; 32], u32>>,
     calls: AtomicU64,
@@ -45,6 +47,7 @@ impl Model {
         Self {
             ledger: Arc::new(ledger),
             rejected_keys,
+            tools: ToolServer::new(),
             cache: Mutex::default(),
             failed: Mutex::default(),
             calls: AtomicU64::new(0),

@@ -66,6 +66,10 @@ async fn route(model: &Model, request: Request<Incoming>) -> Result<Response<Bod
     if path.starts_with("/v1/") {
         check_key(request.headers(), &model.rejected_keys)?;
     }
+    if path == "/mcp" {
+        check_key(request.headers(), &model.rejected_keys)?;
+        return Ok(model.tools.answer(request).await);
+    }
     match (request.method().as_str(), path.as_str()) {
         ("POST", "/v1/messages") => messages(model, &parsed(request).await?),
         ("POST", "/v1/messages/count_tokens") => {
@@ -99,12 +103,17 @@ fn messages(model: &Model, request: &MessagesRequest) -> Result<Response<Body>, 
     Ok(response)
 }
 
-/// A key is any `x-api-key` or bearer token that is not one of `rejected`.
-fn check_key(headers: &HeaderMap, rejected: &[String]) -> Result<(), Refusal> {
+/// A key is any `x-api-key` or bearer token.
+pub(crate) fn key(headers: &HeaderMap) -> Option<&str> {
     let text =
         |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).filter(|key| !key.is_empty());
     let bearer = text(&AUTHORIZATION).map(|value| value.strip_prefix("Bearer ").unwrap_or(value));
-    match text(&HeaderName::from_static("x-api-key")).or(bearer) {
+    text(&HeaderName::from_static("x-api-key")).or(bearer)
+}
+
+/// A key must not be one of `rejected`.
+fn check_key(headers: &HeaderMap, rejected: &[String]) -> Result<(), Refusal> {
+    match key(headers) {
         None => Err(Refusal::new(401, "x-api-key header is required")),
         Some(key) if rejected.iter().any(|bad| bad == key) => Err(Refusal::new(401, "invalid x-api-key")),
         Some(_) => Ok(()),

@@ -1,11 +1,18 @@
 //! MCP servers in this process. Claude Code reaches them through the pipe it is spoken to, so that nothing of them is in its
 //! arguments, its environment or its files.
+pub(crate) mod connector;
+mod hide;
+mod line;
 pub(crate) mod office;
 mod relay;
 
 use tokio::io::DuplexStream;
 
+pub(crate) use connector::Catalogs;
 pub(crate) use relay::{Relay, Reply};
+
+/// Any of them.
+pub(crate) type AnyServer = Box<dyn Server + Send + Sync>;
 
 /// A server that tasks may use.
 pub(crate) trait Server {

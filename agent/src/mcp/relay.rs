@@ -10,7 +10,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::Server;
+use super::AnyServer;
 
 /// Messages that wait for a server, and answers that wait for Claude Code.
 const QUEUE: usize = 64;
@@ -49,7 +49,7 @@ pub(crate) struct Reply {
 
 impl Relay {
     /// Connects to all of them.
-    pub(crate) fn connect(servers: &[Box<dyn Server + Send + Sync>]) -> Self {
+    pub(crate) fn connect(servers: &[AnyServer]) -> Self {
         let (to_claude, replies) = mpsc::channel(QUEUE);
         let lines = servers.iter().map(|server| {
             let line = Line::open(server.connect(), to_claude.clone());
@@ -154,7 +154,7 @@ fn failure(id: &str, message: &str) -> Value {
 mod tests {
     use tokio::io::duplex;
 
-    use super::*;
+    use super::{super::Server, *};
 
     /// Answers every second request first, and ends when it is told to.
     struct Swapping;

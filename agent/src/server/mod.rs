@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    connectors::Connectors,
     http,
     http::Body,
     journal::Journal,
@@ -29,6 +30,7 @@ pub(crate) struct Server {
     known: Arc<Known>,
     requests: Arc<Requests>,
     allowances: Arc<Allowances>,
+    connectors: Arc<Connectors>,
     token: SecretString,
 }
 
@@ -39,9 +41,10 @@ impl Server {
         known: Arc<Known>,
         requests: Arc<Requests>,
         allowances: Arc<Allowances>,
+        connectors: Arc<Connectors>,
         token: SecretString,
     ) -> Self {
-        Self { queue, journal, known, requests, allowances, token }
+        Self { queue, journal, known, requests, allowances, connectors, token }
     }
 
     /// Starts serving; gives the address.

@@ -1,5 +1,6 @@
 use hyper::{Method, Request, StatusCode, body::Incoming, header};
 use komputer_events::{
+    SealError, Sealed,
     office::Answer as OfficeAnswer,
     task::{AgentStatus, Allowance, Message, TaskRequest},
 };
@@ -48,6 +49,8 @@ enum Refusal {
     Knowledge(#[from] KnowledgeError),
     #[error(transparent)]
     Allowance(#[from] AllowanceError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
 }
 
 impl Refusal {
@@ -60,6 +63,7 @@ impl Refusal {
             | Self::Request(_)
             | Self::Json { .. }
             | Self::Field { .. }
+            | Self::Seal(_)
             | Self::Body(BodyError::Broken(_))
             | Self::Knowledge(KnowledgeError::Name(_)) => StatusCode::BAD_REQUEST,
             Self::Body(BodyError::TooLong(_)) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -104,6 +108,9 @@ impl Server {
             (Method::PUT, ["v1", "tasks", uid, "allowance"]) => {
                 self.put_allowance(&uid.parse()?, request.into_body()).await
             }
+            (Method::PUT, ["v1", "tasks", uid, "connectors"]) => {
+                self.put_connectors(uid.parse()?, request.into_body()).await
+            }
             (Method::PUT, ["v1", "tasks", task, "messages", uid]) => {
                 self.put_message(&task.parse()?, uid.parse()?, request.into_body()).await
             }
@@ -114,7 +121,7 @@ impl Server {
             (
                 method,
                 ["v1", "tasks", _]
-                | ["v1", "tasks", _, "cancel" | "allowance"]
+                | ["v1", "tasks", _, "cancel" | "allowance" | "connectors"]
                 | ["v1", "tasks", _, "messages", _]
                 | ["v1", "requests", _, "answer"]
                 | ["v1", "knowledge" | "status"]
@@ -153,6 +160,12 @@ impl Server {
     async fn put_allowance(&self, uid: &TaskUid, body: Incoming) -> Result<Answer, Refusal> {
         let allowance: Allowance = json(body, BODY, "an allowance").await?;
         self.allowances.set(uid, allowance)?;
+        Ok(accepted())
+    }
+
+    async fn put_connectors(&self, uid: TaskUid, body: Incoming) -> Result<Answer, Refusal> {
+        let sealed: Sealed = json(body, BODY, "sealed connectors").await?;
+        self.connectors.learn(uid, &sealed)?;
         Ok(accepted())
     }
 

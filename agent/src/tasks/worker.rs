@@ -4,7 +4,11 @@ mod endings;
 use std::{collections::HashSet, io, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use komputer_events::{Body, FailureReason, limits};
+use komputer_events::{
+    Body, FailureReason,
+    connector::{self, Connector},
+    limits,
+};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -21,14 +25,15 @@ use super::{
 };
 use crate::{
     children::Children,
+    connectors::Connectors,
     gateway::Desk,
     journal::{Journal, JournalError},
     knowledge::Known,
-    mcp::{Relay, Server, office::Office},
+    mcp::{AnyServer, Relay, connector::Connector as Bridge, office::Office},
     office::Requests,
     runtime::{
         Turn,
-        claude::{Claude, Conversation, End, Installation, Standing, Transcript},
+        claude::{Claude, Conversation, End, Installation, Program, Standing, Transcript},
     },
     workspace,
 };
@@ -47,6 +52,8 @@ pub(crate) struct Worker {
     pub(crate) children: Arc<Children>,
     pub(crate) installation: Installation,
     pub(crate) known: Arc<Known>,
+    /// The MCP servers of the task.
+    pub(crate) connectors: Arc<Connectors>,
     /// What a manager asks of its office; nothing where the agent is no manager.
     pub(crate) office: Option<Arc<Requests>>,
     /// What budgets let tasks cost.
@@ -171,10 +178,11 @@ impl Worker {
         }
         let mut crashes = 0;
         loop {
-            if let Some(ending) = self.wait_for_allowance(account, cancelled).await? {
-                return Ok(ending);
-            }
-            let ending = self.attempt(uid, account, cancelled, mailbox).await?;
+            let connectors = match self.wait_for_leave(uid, account, cancelled).await? {
+                Ok(connectors) => connectors,
+                Err(ending) => return Ok(ending),
+            };
+            let ending = self.attempt(uid, account, connectors, cancelled, mailbox).await?;
             crashes += u32::from(ending != Ending::Paused);
             match ending {
                 Ending::Paused => tracing::info!(task = %uid, "the task waits for a budget"),
@@ -186,24 +194,33 @@ impl Worker {
         }
     }
 
-    /// Waits until budgets let the task go on; gives how it ends where that comes first.
-    async fn wait_for_allowance(
+    /// Waits until budgets let the task go on and its connectors are told; gives how it ends where that comes first.
+    async fn wait_for_leave(
         &self,
+        uid: &TaskUid,
         account: &Account,
         cancelled: &CancellationToken,
-    ) -> Result<Option<Ending>, WorkError> {
+    ) -> Result<Result<Vec<Connector>, Ending>, WorkError> {
         let overdue = async {
             match account.deadline() {
                 Some(deadline) => sleep(deadline.duration_since(Timestamp::now()).try_into().unwrap_or_default()).await,
                 None => std::future::pending().await,
             }
+            match account.overdue(Timestamp::MAX) {
+                Some((reason, words)) => Ending::Failed(reason, words),
+                None => std::future::pending().await,
+            }
+        };
+        let leave = async {
+            account.wait_for_allowance().await?;
+            Ok::<_, JournalError>(self.connectors.of(uid).await)
         };
         tokio::select! {
             biased;
-            () = self.stop.cancelled() => Ok(Some(Ending::Suspended)),
-            () = cancelled.cancelled() => Ok(Some(Ending::Cancelled)),
-            () = overdue => Ok(account.overdue(Timestamp::MAX).map(|(reason, words)| Ending::Failed(reason, words))),
-            waited = account.wait_for_allowance() => Ok(waited.map(|()| None)?),
+            () = self.stop.cancelled() => Ok(Err(Ending::Suspended)),
+            () = cancelled.cancelled() => Ok(Err(Ending::Cancelled)),
+            ending = overdue => Ok(Err(ending)),
+            connectors = leave => Ok(Ok(connectors?)),
         }
     }
 
@@ -211,6 +228,7 @@ impl Worker {
         &self,
         uid: &TaskUid,
         account: &Arc<Account>,
+        connectors: Vec<Connector>,
         cancelled: &CancellationToken,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Ending, WorkError> {
@@ -239,7 +257,8 @@ impl Worker {
         };
         let prompts = [request.system_prompt.clone(), memories].into_iter().flatten().collect::<Vec<_>>();
         let system_prompt = (!prompts.is_empty()).then(|| prompts.join("\n\n"));
-        let relay = Relay::connect(&self.servers(account));
+        let (servers, programs) = self.servers(account, connectors);
+        let relay = Relay::connect(&servers);
         let started = Claude::start(
             &self.installation,
             &self.children,
@@ -247,6 +266,7 @@ impl Worker {
             &request.model,
             system_prompt.as_deref(),
             relay,
+            &programs,
         );
         let mut claude = match started {
             Ok(claude) => claude,
@@ -260,10 +280,20 @@ impl Worker {
         Ok(ending?)
     }
 
-    /// The MCP servers that the task may use.
-    fn servers(&self, account: &Arc<Account>) -> Vec<Box<dyn Server + Send + Sync>> {
+    /// The MCP servers that the task may use: those in this process, and those that Claude Code starts.
+    fn servers(&self, account: &Arc<Account>, connectors: Vec<Connector>) -> (Vec<AnyServer>, Vec<Program>) {
         let office = self.office.iter().map(|requests| Office::new(requests.clone(), account.clone()));
-        office.map(|office| Box::new(office) as _).collect()
+        let mut servers: Vec<AnyServer> = office.map(|office| Box::new(office) as _).collect();
+        let mut programs = Vec::new();
+        for Connector { name, server } in connectors {
+            match server {
+                connector::Server::Stdio { command } => programs.push(Program { name, command }),
+                connector::Server::Http { url, login } => {
+                    servers.push(Box::new(Bridge::new(name, url, login, self.connectors.catalogs.clone())));
+                }
+            }
+        }
+        (servers, programs)
     }
 
     /// The id of what is asked, another one each time that the task is tried again.

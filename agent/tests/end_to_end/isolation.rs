@@ -2,7 +2,7 @@
 use std::process::Command;
 
 use crate::{
-    harness::{MODEL_KEY, Surroundings, TOKEN},
+    harness::{MODEL_KEY, SEALING_KEY, Surroundings, TOKEN},
     tasks::{ended, outcome, tool_outputs},
 };
 
@@ -18,11 +18,11 @@ async fn the_shell_sees_the_users_secrets_and_none_of_the_agents() {
     let seen = String::from_utf8_lossy(&std::fs::read(surroundings.workspace().join("seen")).unwrap()).into_owned();
     assert!(seen.contains("SECRET_GIT_HUB=for-the-shell"));
     assert!(seen.contains("/proc/1/environ: Permission denied"));
-    for secret in [MODEL_KEY, TOKEN, "KOMPUTER_REDIS_PASSWORD", "KOMPUTER_AGENT_TOKEN"] {
+    for secret in [MODEL_KEY, TOKEN, SEALING_KEY, "KOMPUTER_REDIS_PASSWORD", "KOMPUTER_AGENT_TOKEN"] {
         assert!(!seen.contains(secret), "the shell can see {secret}");
     }
     let log = std::fs::read_to_string(surroundings.directory.path().join("agent.log")).unwrap();
-    for secret in [MODEL_KEY, TOKEN, "for-the-shell"] {
+    for secret in [MODEL_KEY, TOKEN, SEALING_KEY, "for-the-shell"] {
         assert!(!log.contains(secret), "the log shows {secret}");
     }
 }

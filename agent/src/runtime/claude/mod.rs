@@ -4,6 +4,7 @@ mod frames;
 mod lines;
 mod mapping;
 mod process;
+mod program;
 mod transcript;
 
 use std::{collections::VecDeque, io, path::PathBuf, sync::Arc, time::Duration};
@@ -16,6 +17,7 @@ pub(crate) use command::{Conversation, Installation};
 use frames::{ControlRequest, ControlResponse, Frame};
 use mapping::Mapping;
 use process::{Output, Process};
+pub(crate) use program::Program;
 pub(crate) use transcript::{Standing, Transcript};
 
 use super::{Signal, Turn};
@@ -77,6 +79,7 @@ impl Claude {
         model: &str,
         system_prompt: Option<&str>,
         relay: Relay,
+        programs: &[Program],
     ) -> Result<Self, StartError> {
         let mut command = installation.command(conversation, model);
         let process = Process::start(children, &mut command)
@@ -85,7 +88,7 @@ impl Claude {
         let claude = Self { process, mapping, signals, children: children.clone(), relay };
         claude.request(INITIALIZE, &json!({
             "subtype": "initialize", "hooks": null, "systemPromptSnapshot": false, "appendSystemPrompt": system_prompt,
-            "sdkMcpServers": claude.relay.names(),
+            "sdkMcpServers": claude.relay.names(), "mcpServers": program::servers(programs),
         }));
         Ok(claude)
     }

@@ -6,7 +6,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use komputer_events::task::AgentStatus;
+use komputer_events::{Sealed, SealingKey, connector::Connector, task::AgentStatus};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::{Value, json};
@@ -17,6 +17,8 @@ use super::Surroundings;
 pub const TOKEN: &str = "server-token-4711";
 /// What only the agent's process may know.
 pub const MODEL_KEY: &str = "sk-real-model-key-0815";
+/// What only the operator and the agent know.
+pub const SEALING_KEY: &str = "5ea1ab1e5ea1ab1e5ea1ab1e5ea1ab1e5ea1ab1e5ea1ab1e5ea1ab1e5ea1ab1e";
 const USER: u32 = 10001;
 
 /// An agent, PID 1 of its own PID namespace as in a pod: what kills it kills everything it started.
@@ -87,6 +89,7 @@ impl Surroundings {
             .env("KOMPUTER_REDIS_USERNAME", "agent")
             .env("KOMPUTER_REDIS_PASSWORD", "agent")
             .env("KOMPUTER_AGENT_TOKEN", TOKEN)
+            .env("KOMPUTER_SEALING_KEY", SEALING_KEY)
             .env("KOMPUTER_WORKSPACE", self.workspace())
             .env("KOMPUTER_LISTEN", format!("127.0.0.1:{port}"))
             .env("KOMPUTER_CLAUDE", self.directory.path().join("claude"))
@@ -146,6 +149,24 @@ impl Agent {
     /// Says what it is to know.
     pub async fn teach(&self, knowledge: Value) -> StatusCode {
         self.request(Method::PUT, "/v1/knowledge").json(&knowledge).send().await.unwrap().status()
+    }
+
+    /// Says which connectors it has, and how the task reaches them.
+    pub async fn connect(&self, task: &str, connectors: &[Connector]) {
+        let names: Vec<_> = connectors.iter().map(|connector| &connector.name).collect();
+        assert_eq!(self.teach(json!({ "connectors": names })).await, StatusCode::ACCEPTED);
+        assert_eq!(self.tell(task, connectors).await, StatusCode::ACCEPTED);
+    }
+
+    /// Says how the task reaches its connectors.
+    pub async fn tell(&self, task: &str, connectors: &[Connector]) -> StatusCode {
+        let sealed = SealingKey::new(SEALING_KEY).unwrap().seal(task, connectors).unwrap();
+        self.tell_sealed(task, &sealed).await
+    }
+
+    pub async fn tell_sealed(&self, task: &str, sealed: &Sealed) -> StatusCode {
+        let path = format!("/v1/tasks/{task}/connectors");
+        self.request(Method::PUT, &path).json(sealed).send().await.unwrap().status()
     }
 
     pub async fn cancel(&self, uid: &str) -> StatusCode {

@@ -5,7 +5,7 @@ mod redis;
 
 use std::{path::PathBuf, time::Duration};
 
-pub use agent::{Agent, MODEL_KEY, TOKEN, task};
+pub use agent::{Agent, MODEL_KEY, SEALING_KEY, TOKEN, task};
 pub use model::Model;
 pub use redis::Redis;
 
