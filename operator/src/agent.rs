@@ -2,6 +2,7 @@
 mod agent_pod;
 mod agent_volume;
 mod build;
+mod connectors;
 mod decide;
 mod effective;
 mod instructions;
@@ -22,6 +23,7 @@ pub use agent_pod::AgentPod;
 pub use agent_volume::AgentVolume;
 pub use build::{MANIFEST_HASH, TEMPLATE};
 pub(crate) use build::{SeatedAgent, differs, metadata_of_shared_pod, shared_labels, shared_pod};
+pub(crate) use connectors::unusable;
 pub use decide::decide;
 pub(crate) use decide::{Attendance, address_of, attendance, namespace, prepare};
 pub(crate) use instructions::task_of_instructions;

@@ -6,13 +6,15 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use komputer_events::task::Allowance;
+use komputer_events::{SealingKey, connector::Connector, task::Allowance};
 use reqwest::{Client, Method, StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
     agent::Source,
+    keys::Sensitive,
     lessons::Lessons,
     plan::{Call, PodAddress},
 };
@@ -91,6 +93,8 @@ pub struct AgentClient {
     taught: Arc<Mutex<HashMap<Server, Vec<Source>>>>,
     /// What each agent was allowed last, and for which task.
     allowed: Arc<Mutex<HashMap<Server, (String, Allowance)>>>,
+    /// The digest of how each process was told to reach its connectors last, and for which task.
+    connected: Arc<Mutex<HashMap<Server, [u8; 32]>>>,
 }
 
 /// An agent's server, by its pod's uid and its port.
@@ -115,7 +119,8 @@ impl AgentClient {
 
     /// Over a wire.
     pub(crate) fn over(wire: Arc<dyn Wire>, lessons: Lessons) -> Self {
-        Self { wire, lessons, heard: Arc::default(), taught: Arc::default(), allowed: Arc::default() }
+        let (heard, taught, allowed, connected) = Default::default();
+        Self { wire, lessons, heard, taught, allowed, connected }
     }
 
     /// Says `call`, unless this pod has heard it.
@@ -126,6 +131,7 @@ impl AgentClient {
         let (pod, uid, what) = match call {
             Call::Steer { pod, uid, .. } => (pod, uid, "the message"),
             Call::Teach { pod, sources } => return self.teach(pod, sources).await,
+            Call::Connect { pod, task, connectors, seal } => return self.connect(pod, task, connectors, seal).await,
             Call::Allow { pod, uid, allowance } => return self.allow(pod, uid, allowance).await,
             Call::PutTask { pod, uid, .. } => (pod, uid, "the task"),
             Call::CancelTask { pod, uid } => (pod, uid, "the cancellation"),
@@ -200,6 +206,32 @@ impl AgentClient {
         Ok(())
     }
 
+    /// Says how a task reaches its connectors, unless that is what this process was told last.
+    async fn connect(
+        &self,
+        pod: &PodAddress,
+        task: &str,
+        connectors: &[Connector],
+        seal: &Sensitive,
+    ) -> Result<(), AgentCallError> {
+        let connected = || self.connected.lock().unwrap_or_else(PoisonError::into_inner);
+        let unsealed = |source| AgentCallError::Unreachable { ip: pod.ip.clone(), source };
+        let said = serde_json::to_vec(&(pod.restarts, task, connectors)).map_err(|error| unsealed(error.into()))?;
+        let (agent, said) = ((pod.uid.clone(), pod.port), Sha256::digest(said).into());
+        if connected().get(&agent) == Some(&said) {
+            return Ok(());
+        }
+        let sealed = SealingKey::new(seal.reveal()).and_then(|key| key.seal(task, connectors));
+        let sealed = sealed.map_err(|error| unsealed(error.into()))?;
+        self.put(pod, "how to reach connectors", format!("tasks/{task}/connectors"), &sealed).await?;
+        let mut connected = connected();
+        if connected.len() >= HEARD {
+            connected.clear();
+        }
+        connected.insert(agent, said);
+        Ok(())
+    }
+
     async fn put(
         &self,
         pod: &PodAddress,
@@ -230,5 +262,68 @@ impl AgentClient {
         }
         let body = body.chars().take(200).collect();
         Err(AgentCallError::Refused { ip: pod.ip.clone(), what, status, body })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use komputer_events::{Sealed, connector::Login, connector::Server as McpServer};
+    use kube::client::Body;
+
+    use super::*;
+
+    /// Takes everything, and keeps it.
+    #[derive(Clone, Default)]
+    struct Ear(Arc<Mutex<Vec<Heard>>>);
+
+    /// A path, and what was sent there.
+    type Heard = (String, Vec<u8>);
+
+    impl Wire for Ear {
+        fn ask(&self, Asked { path, body, .. }: Asked) -> BoxFuture<'_, Result<(StatusCode, String), WireError>> {
+            self.0.lock().unwrap().push((path, body));
+            async { Ok((StatusCode::ACCEPTED, String::new())) }.boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn how_to_reach_connectors_is_told_sealed_and_once_to_each_process_for_each_task() {
+        let nobody = tower::service_fn(async |_: Request<Body>| {
+            Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::default()))
+        });
+        let ear = Ear::default();
+        let client = AgentClient::over(Arc::new(ear.clone()), Lessons::new(kube::Client::new(nobody, "default")));
+        let login = |secret: &str| Login { header: "X-Key".into(), scheme: String::new(), secret: secret.into() };
+        let connector = |secret: &str| {
+            let server = McpServer::Http { url: "https://mcp.example.com".into(), login: Some(login(secret)) };
+            Connector { name: "mcp".into(), server }
+        };
+        let key = "a".repeat(64);
+        let told = [("t1", 0, "one"), ("t1", 0, "one"), ("t1", 1, "one"), ("t2", 1, "one"), ("t2", 1, "two")];
+        for (task, restarts, secret) in told {
+            let (uid, ip, token) = ("p".into(), "10.0.0.1".into(), Sensitive::new("t"));
+            let pod = PodAddress { uid, restarts, ip, port: 8000, token };
+            let (connectors, seal) = (vec![connector(secret)], Sensitive::new(key.clone()));
+            client.call(&Call::Connect { pod, task: task.into(), connectors, seal }).await.unwrap();
+        }
+        let heard = ear.0.lock().unwrap();
+        let opened: Vec<_> = heard
+            .iter()
+            .map(|(path, body)| {
+                assert!(!String::from_utf8_lossy(body).contains("mcp.example.com"), "it is sealed");
+                let task = path.split('/').nth(1).unwrap();
+                let sealed: Sealed = serde_json::from_slice(body).unwrap();
+                let opened = SealingKey::new(&key).unwrap().open(task, &sealed).unwrap();
+                (path.as_str(), opened)
+            })
+            .collect();
+        let expected = [("t1", "one"), ("t1", "one"), ("t2", "one"), ("t2", "two")];
+        let paths = expected.map(|(task, _)| format!("tasks/{task}/connectors"));
+        let expected: Vec<_> =
+            paths.iter().zip(expected).map(|(path, (_, secret))| (path.as_str(), vec![connector(secret)])).collect();
+        assert_eq!(opened, expected);
     }
 }

@@ -162,7 +162,7 @@ pub(crate) struct Declarations {
 }
 
 impl Declarations {
-    /// Agents that a memory or a skill teaches are sent to `agents` when it changes.
+    /// Agents that have a memory, a skill or a connector are sent to `agents` when it changes.
     pub(crate) fn start(
         client: &Client,
         agents: &Queue<KomputerAgent>,
@@ -170,8 +170,8 @@ impl Declarations {
     ) -> Self {
         let ledger = ledger.clone();
         let attachments = Arc::<Attachments>::default();
-        let (memorizing, skilled) = (attachments.clone(), attachments.clone());
-        let (of_memories, of_skills) = (agents.clone(), agents.clone());
+        let (memorizing, skilled, connected) = (attachments.clone(), attachments.clone(), attachments.clone());
+        let (of_memories, of_skills, of_connectors) = (agents.clone(), agents.clone(), agents.clone());
         let (registry, of_squads) = (Arc::<Registry>::default(), agents.clone());
         let registered = registry.clone();
         Self {
@@ -181,7 +181,10 @@ impl Declarations {
             cluster_templates: Wakes::new(),
             // Which of them counts depends on all.
             configs: Kept::start_waking(client, prune, |_, wakes| wakes.wake_all()),
-            connectors: Kept::start(client, prune),
+            connectors: Kept::start_waking(client, prune, move |connector, wakes| {
+                wakes.wake(ObjectRef::from_obj(connector));
+                wake_agents(connector, Target::Connector, &connected, &of_connectors);
+            }),
             // Nobody here reads what may be a mebibyte of it.
             memories: Kept::start_waking(
                 client,
@@ -241,6 +244,10 @@ impl Declarations {
 
     pub(crate) fn configs(&self) -> Store<KomputerConfig> {
         self.configs.store.clone()
+    }
+
+    pub(crate) fn connectors(&self) -> Store<KomputerConnector> {
+        self.connectors.store.clone()
     }
 
     pub(crate) fn memories(&self) -> Store<KomputerMemory> {
@@ -396,7 +403,7 @@ impl Declarations {
     }
 }
 
-/// Wakes the agents that are taught by an object.
+/// Wakes the agents that have an object.
 fn wake_agents<K: Resource>(object: &K, target: Target, attachments: &Attachments, queue: &Queue<KomputerAgent>) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     for agent in attachments.agents(&Attachment { target, namespace, name }) {

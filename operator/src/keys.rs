@@ -31,6 +31,8 @@ impl fmt::Debug for Sensitive {
 pub enum Audience {
     /// The agent's HTTP server.
     AgentHttp,
+    /// What the agent is told in confidence, whoever listens to its HTTP server.
+    Sealed,
     /// The agent's Redis user.
     Redis,
 }
@@ -49,6 +51,7 @@ impl MasterKey {
     pub fn derive(&self, audience: Audience, uid: &str) -> Sensitive {
         let purpose = match audience {
             Audience::AgentHttp => "agent-http",
+            Audience::Sealed => "sealed",
             Audience::Redis => "redis",
         };
         Sensitive(self.mac(&[purpose, uid]))
@@ -86,6 +89,7 @@ mod tests {
         let one = key.derive(Audience::AgentHttp, "u1");
         assert_eq!(one, key.derive(Audience::AgentHttp, "u1"));
         assert_ne!(one, key.derive(Audience::Redis, "u1"));
+        assert_ne!(one, key.derive(Audience::Sealed, "u1"));
         assert_ne!(one, key.derive(Audience::AgentHttp, "u2"));
         assert_ne!(one, MasterKey::new([8; 64]).derive(Audience::AgentHttp, "u1"));
         assert_eq!(one.reveal().len(), 64);

@@ -26,6 +26,8 @@ impl Lessons {
         let mut knowledge = Knowledge::default();
         for source in sources {
             match source.lesson {
+                // How it is reached is told with each task, sealed.
+                Lesson::Connector => knowledge.connectors.push(source.name.clone()),
                 Lesson::Memory => {
                     let memory = self.get::<KomputerMemory>(source).await?;
                     knowledge.memories.push(Memory { name: source.name.clone(), content: memory.spec.content });

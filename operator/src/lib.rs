@@ -36,6 +36,7 @@ pub mod squad;
 pub mod status;
 pub mod step;
 pub mod task;
+pub mod vault;
 pub mod watch;
 mod watches;
 mod wiring;

@@ -10,6 +10,7 @@ use k8s_openapi::{
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerOffice, KomputerSchedule, KomputerTask};
 use komputer_events::{
+    connector::Connector,
     office::Answer,
     task::{Allowance, Message, TaskRequest},
 };
@@ -96,6 +97,17 @@ pub enum Call {
         /// What it may cost.
         allowance: Allowance,
     },
+    /// Says how a task reaches its connectors.
+    Connect {
+        /// The agent's pod.
+        pod: PodAddress,
+        /// The task's uid.
+        task: String,
+        /// All of them, with what opens them.
+        connectors: Vec<Connector>,
+        /// What the agent alone can open it with.
+        seal: Sensitive,
+    },
     /// Hands over a task.
     PutTask {
         /// The agent's pod.
@@ -168,6 +180,8 @@ impl Effect {
 pub struct PodAddress {
     /// The pod's uid: another pod has not heard what this one has.
     pub uid: String,
+    /// How often the agent's process was started again in it: another process has forgotten what was only told to this one.
+    pub restarts: i32,
     /// The pod's address.
     pub ip: String,
     /// Where the agent's server listens: agents of a squad share the address.

@@ -67,6 +67,8 @@ steps! {
     CreateSchedule = "create-schedule",
     /// An agent hears what it is to know.
     Teach = "teach",
+    /// How it reaches its connectors.
+    Connect = "connect",
     /// What its task may cost.
     Allow = "allow",
     /// Its task.
@@ -132,6 +134,7 @@ impl From<&Call> for Step {
     fn from(call: &Call) -> Self {
         match call {
             Call::Teach { .. } => Self::Teach,
+            Call::Connect { .. } => Self::Connect,
             Call::Allow { .. } => Self::Allow,
             Call::PutTask { .. } => Self::PutTask,
             Call::CancelTask { .. } => Self::StopTask,

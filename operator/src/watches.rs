@@ -204,6 +204,7 @@ fn watch_everything_else(
                 let _ = agents_of_tasks.unbounded_send(ObjectRef::new(&task.spec.agent_ref.name).within(&namespace));
             },
         ),
+        connectors: declarations.connectors(),
         memories: declarations.memories(),
         skills: declarations.skills(),
         offices: declarations.offices(),

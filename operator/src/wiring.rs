@@ -21,6 +21,7 @@ use crate::{
     settings::Settings,
     squad::SquadController,
     task::TaskController,
+    vault::Vault,
 };
 use anyhow::{Context, bail};
 use komputer_events::bus::{Bells, Ring, Streams};
@@ -92,7 +93,9 @@ async fn lead(
         metrics.clone(),
     ));
     let access = Access::new(streams, agents.clone(), installation.master.clone());
+    let (vault, wanted) = Vault::new();
     let agent_controller = AgentController {
+        vault: vault.clone(),
         inbox: inbox.clone(),
         index: index.clone(),
         attachments: watches.declarations.attachments.clone(),
@@ -125,16 +128,7 @@ async fn lead(
         agents: agents.clone(),
         squads: watches.declarations.squads(),
     };
-    let world = World {
-        agents: agents.clone(),
-        attachments: watches.declarations.attachments.clone(),
-        templates: caches.templates.clone(),
-        configs: watches.declarations.configs(),
-        namespaces: caches.namespaces.clone(),
-        secrets: caches.secrets.clone(),
-        system: arguments.namespace.clone(),
-        redis: arguments.redis_address.to_string(),
-    };
+    let world = world(&watches, arguments);
     let office_controller = OfficeController {
         agents: agent_controller.clone(),
         world: world.clone(),
@@ -151,6 +145,7 @@ async fn lead(
     let hands = Hands { client, agents: agent_client, recorder, leading: leads, metrics };
     tokio::join!(
         watches.doubts.settle(hands.client.clone(), &places),
+        vault.run(wanted, hands.client.clone(), watches.agent_queue.clone()),
         migration.run(),
         watches.declarations.run(
             world,
@@ -177,6 +172,19 @@ async fn pass_on(mut bells: mpsc::Receiver<Ring>, rings: mpsc::Sender<Ring>, not
         if rings.send(ring).await.is_err() {
             return;
         }
+    }
+}
+
+fn world(Watches { agents, caches, declarations, .. }: &Watches, arguments: &Arguments) -> World {
+    World {
+        agents: agents.clone(),
+        attachments: declarations.attachments.clone(),
+        templates: caches.templates.clone(),
+        configs: declarations.configs(),
+        namespaces: caches.namespaces.clone(),
+        secrets: caches.secrets.clone(),
+        system: arguments.namespace.clone(),
+        redis: arguments.redis_address.to_string(),
     }
 }
 

@@ -76,6 +76,11 @@ pub struct KomputerConnectorSpec {
     /// How to log in to a server that is reached by HTTP; not at all where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<ConnectorAuth>,
+
+    /// Other namespaces whose agents may use it, with its Secret; `*` for all. None where absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::namespaces")]
+    pub shared_with: Vec<String>,
 }
 
 /// How an MCP server is reached, as the protocol's specification has it.

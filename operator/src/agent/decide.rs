@@ -42,6 +42,7 @@ use crate::{
     office::made_office,
     plan::{Call, Child, Exactly, Plan, Removal},
     status::{Written, show},
+    vault::{self, Opened},
 };
 
 /// What to do about an agent.
@@ -135,9 +136,14 @@ fn purpose<'a>(observed: &'a Observed, work: &mut Work) -> Result<&'a Resolved, 
     Ok(resolved)
 }
 
-/// Where the agent stands whose task a budget keeps from going on.
-fn short(observed: &Observed) -> Option<Situation> {
-    observed.funds.shortage.clone().map(Situation::WaitsForBudget)
+/// Where the agent stands whose task a budget keeps from going on, or what is missing to open its connectors.
+fn short(observed: &Observed, work: &mut Work) -> Option<Situation> {
+    if let Some(shortage) = &observed.funds.shortage {
+        return Some(Situation::WaitsForBudget(shortage.clone()));
+    }
+    let Opened::Lacks(what) = &observed.secrets else { return None };
+    work.again_at(observed.now + vault::AGAIN);
+    Some(Situation::WaitsForLogin(what.clone()))
 }
 
 /// Whether the agent has work, or why it can do none.
@@ -178,6 +184,7 @@ fn taught(observed: &Observed) -> Result<(), Situation> {
         Knowledge::Complete(_) => Ok(()),
         Knowledge::Lacks(what) => Err(Situation::LacksKnowledge(what.clone())),
         Knowledge::NotShared(what) => Err(Situation::KnowledgeNotShared(what.clone())),
+        Knowledge::Unusable(what) => Err(Situation::ConnectorUnusable(what.clone())),
     }
 }
 
@@ -295,7 +302,7 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
         PodState::Ready { ip } => {
             recovered(observed, pod, work);
             work.calls = calls(observed, resolved, &address(observed, pod, ip, PORT));
-            match short(observed) {
+            match short(observed, work) {
                 Some(situation) => situation,
                 None if running || !work.calls.is_empty() => Situation::Working,
                 None => Situation::Idle,

@@ -1,13 +1,13 @@
-//! Which memories and skills an agent is to know. Their content is read when it is handed over: nobody needs it before.
+//! Which memories, skills and connectors an agent has. Content is read when it is handed over: nobody needs it before.
 use komputer_crds::{
     object_references::Target,
     v1beta1::{KomputerAgent, NamespacedRef},
 };
 use kube::{Resource, ResourceExt, runtime::reflector::ObjectRef};
 
-use super::observe::Caches;
+use super::{connectors::unusable, observe::Caches};
 
-/// A memory or a skill, in a version of it.
+/// A memory, a skill or a connector, in a version of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
     /// Which of the two.
@@ -29,6 +29,8 @@ pub enum Lesson {
     Memory,
     /// A `KomputerSkill`.
     Skill,
+    /// A `KomputerConnector`, of which it knows the name.
+    Connector,
 }
 
 /// What an agent is to know, as far as there is all of it.
@@ -40,6 +42,8 @@ pub enum Knowledge {
     Lacks(String),
     /// Something belongs to a namespace that does not share it; the text says what.
     NotShared(String),
+    /// Something cannot be used by any agent; the text says what.
+    Unusable(String),
 }
 
 impl Lesson {
@@ -47,6 +51,7 @@ impl Lesson {
         match self {
             Self::Memory => Target::Memory,
             Self::Skill => Target::Skill,
+            Self::Connector => Target::Connector,
         }
     }
 }
@@ -65,7 +70,16 @@ pub(super) fn of(agent: &KomputerAgent, caches: &Caches) -> Knowledge {
         let field = format!("spec.skills[{index}]");
         source(Lesson::Skill, &field, reference, &own, found.map(|found| known(&*found, &found.spec.shared_with)))
     });
-    for source in memories.chain(skills) {
+    let connectors = agent.spec.connectors.iter().enumerate().map(|(index, reference)| {
+        let found = caches.connectors.get(&at(reference, &own));
+        let field = format!("spec.connectors[{index}]");
+        let known = found.as_ref().map(|found| known(&**found, &found.spec.shared_with));
+        let source = source(Lesson::Connector, &field, reference, &own, known)?;
+        let problem = found.as_deref().and_then(unusable);
+        let words = |problem| format!("{field}: KomputerConnector {}/{}: {problem}", source.namespace, source.name);
+        problem.map_or(Ok(source.clone()), |problem| Err(Knowledge::Unusable(words(problem))))
+    });
+    for source in memories.chain(skills).chain(connectors) {
         match source {
             Ok(source) => sources.push(source),
             Err(problem) => return problem,
@@ -74,7 +88,7 @@ pub(super) fn of(agent: &KomputerAgent, caches: &Caches) -> Knowledge {
     Knowledge::Complete(sources)
 }
 
-fn at<K: Resource<DynamicType = ()>>(reference: &NamespacedRef, own: &str) -> ObjectRef<K> {
+pub(super) fn at<K: Resource<DynamicType = ()>>(reference: &NamespacedRef, own: &str) -> ObjectRef<K> {
     ObjectRef::new(&reference.name).within(reference.namespace.as_deref().unwrap_or(own))
 }
 

@@ -9,8 +9,8 @@ use k8s_openapi::api::{
 use komputer_crds::{
     DEFAULT_TEMPLATE,
     v1beta1::{
-        KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentStatus, KomputerAgentTemplate, KomputerMemory,
-        KomputerOffice, KomputerSkill, KomputerTask, Role, TaskPhase,
+        KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentStatus, KomputerAgentTemplate, KomputerConnector,
+        KomputerMemory, KomputerOffice, KomputerSkill, KomputerTask, Role, TaskPhase,
     },
 };
 use komputer_events::AgentId;
@@ -21,7 +21,7 @@ use kube::{
 };
 
 use super::{
-    AgentPod, AgentVolume, Membership, Seat,
+    AgentPod, AgentVolume, Membership, Seat, connectors,
     decide::{decide, wanted},
     knowledge::{self, Knowledge},
     places::{Order, Place, Places, Request},
@@ -42,6 +42,7 @@ use crate::{
     settings::Settings,
     squad::{Squads, shared_pod_name},
     task::{TaskIndex, order},
+    vault::{Opened, Vault},
 };
 
 /// Keeps agents' pods, workspaces and statuses, and hands them their tasks.
@@ -61,6 +62,8 @@ pub struct AgentController {
     pub places: Arc<Places>,
     /// What budgets let agents cost.
     pub ledger: Arc<Ledger>,
+    /// What opens connectors.
+    pub vault: Vault,
     /// The installation's settings.
     pub settings: Arc<Settings>,
     /// What secrets are derived from.
@@ -80,6 +83,8 @@ pub struct Caches {
     pub memories: Store<KomputerMemory>,
     /// Skills, without what is to be known.
     pub skills: Store<KomputerSkill>,
+    /// Connectors.
+    pub connectors: Store<KomputerConnector>,
     /// Offices.
     pub offices: Store<KomputerOffice>,
     /// Agents' pods.
@@ -134,6 +139,10 @@ pub struct Observed {
     pub template: Option<Resolved>,
     /// What it is to know.
     pub knowledge: Knowledge,
+    /// Its connectors.
+    pub connectors: Vec<Arc<KomputerConnector>>,
+    /// What opens them, as far as it has been read for the task that it works on or begins next.
+    pub secrets: Opened,
     /// The managers above it, the nearest first; where they go in a circle, the last is there twice.
     pub managers: Vec<String>,
     /// Whether it asks something of its office, and nobody has opened one for it.
@@ -221,6 +230,7 @@ impl Controller for AgentController {
     fn observe(&self, agent: Arc<KomputerAgent>, now: Timestamp, written: Option<Timestamp>) -> Observed {
         let mut observed = self.look(agent, now, written);
         self.ask_for_funds(&mut observed);
+        self.ask_for_secrets(&mut observed);
         let Some(id) = observed.id().filter(|_| !observed.has_pod()) else { return observed };
         if let Some(membership) = &observed.squad {
             self.places.may_be_in(&id, shared_pod_name(&membership.squad));
@@ -239,6 +249,7 @@ impl Controller for AgentController {
     fn forget(&self, agent: &ObjectRef<KomputerAgent>) {
         if let Ok(id) = AgentId::new(agent.namespace.clone().unwrap_or_default(), &agent.name) {
             self.places.leave(&id);
+            self.vault.forget(&id);
         }
     }
 }
@@ -285,6 +296,8 @@ impl AgentController {
             managers: AgentId::new(&namespace, &name).map(|id| self.attachments.managers(&id)).unwrap_or_default(),
             template: self.template(&agent, &namespace),
             knowledge: knowledge::of(&agent, &self.caches),
+            connectors: connectors::of(&agent, &self.caches),
+            secrets: Opened::Reading,
             lacks_office: self.lacks_office(&agent),
             pod: self.caches.pods.get(&ObjectRef::new(&name).within(&namespace)),
             squad: AgentId::new(&namespace, &name).ok().and_then(|id| self.squads.membership(&id, &self.caches.pods)),
@@ -337,6 +350,14 @@ impl AgentController {
         observed.funds = self.ledger.ask(&id, claim);
     }
 
+    fn ask_for_secrets(&self, observed: &mut Observed) {
+        let Some(id) = observed.id() else { return };
+        match connectors::need(observed) {
+            Some(need) => observed.secrets = self.vault.ask(&id, need, observed.now),
+            None => self.vault.forget(&id),
+        }
+    }
+
     fn template(&self, agent: &KomputerAgent, namespace: &str) -> Option<Resolved> {
         let name = agent.spec.template_ref.as_ref().map_or(DEFAULT_TEMPLATE, |reference| &reference.name);
         if let Some(template) = self.caches.templates.get(&ObjectRef::new(name).within(namespace)) {
@@ -381,6 +402,8 @@ impl Observed {
             agent: Arc::new(agent),
             template: Some(Resolved { kind, template, key: ModelKey::Copied(Sensitive::new("k")) }),
             knowledge: Knowledge::Complete(vec![]),
+            connectors: vec![],
+            secrets: Opened::Reading,
             managers: vec![],
             lacks_office: false,
             pod: None,

@@ -33,10 +33,12 @@ pub(super) enum Situation {
     ManagesItself(String),
     LacksKnowledge(String),
     KnowledgeNotShared(String),
+    ConnectorUnusable(String),
     WaitsForTemplate(String),
     WaitsForKey { namespace: String, secret: NamespacedSecretKeyRef },
     KeyNotGranted(NamespacedSecretKeyRef),
     WaitsForSecret(String),
+    WaitsForLogin(String),
     WaitsForName { kind: &'static str, name: String },
     Queued { position: u32, limit: Limit },
     WaitsForBudget(Shortage),
@@ -53,14 +55,17 @@ pub(super) enum Situation {
 impl Situation {
     fn phase(&self) -> AgentPhase {
         match self {
-            Self::Invalid(_) | Self::ManagesItself(_) | Self::KeyNotGranted(_) | Self::KnowledgeNotShared(_) => {
-                AgentPhase::Failed
-            }
+            Self::Invalid(_)
+            | Self::ManagesItself(_)
+            | Self::KeyNotGranted(_)
+            | Self::KnowledgeNotShared(_)
+            | Self::ConnectorUnusable(_) => AgentPhase::Failed,
             Self::WaitsForTemplate(_)
             | Self::LacksKnowledge(_)
             | Self::WaitsForBudget(_)
             | Self::WaitsForKey { .. }
             | Self::WaitsForSecret(_)
+            | Self::WaitsForLogin(_)
             | Self::WaitsForName { .. } => AgentPhase::Pending,
             Self::Queued { .. } => AgentPhase::Queued,
             Self::Starting(_) | Self::Fails(_) => AgentPhase::Starting,
@@ -82,6 +87,8 @@ impl Situation {
             Self::ManagesItself(cause) => row(Progress::Stalled, "ReferenceCycle", cause.clone()),
             Self::LacksKnowledge(what) => dependency(what.clone()),
             Self::KnowledgeNotShared(what) => row(Progress::Stalled, "ReferenceNotGranted", what.clone()),
+            Self::ConnectorUnusable(what) => row(Progress::Stalled, "ConnectorNotSupported", what.clone()),
+            Self::WaitsForLogin(what) => dependency(format!("The task waits for what opens its connectors: {what}")),
             Self::WaitsForTemplate(name) => dependency(format!(
                 "There is no KomputerAgentTemplate {name} in namespace {} and no KomputerAgentClusterTemplate {name}; \
                  create one or change spec.templateRef.name",
@@ -199,7 +206,7 @@ pub(super) fn of(
     let before = agent.status.as_ref().map_or(&[][..], StatusConditions::conditions);
     let has_pod = match &situation {
         Situation::Starting(_) | Situation::Fails(_) | Situation::Idle | Situation::Working => true,
-        Situation::WaitsForBudget(_) => observed.pod.is_some(),
+        Situation::WaitsForBudget(_) | Situation::WaitsForLogin(_) => observed.its_pod().is_some(),
         _ => false,
     };
     let queue_position = match &situation {

@@ -7,14 +7,14 @@ use komputer_crds::{
     validate::Kind,
 };
 use komputer_events::AgentId;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use super::{
     attachments::Attachment,
     decide::{Declared, Verdict},
     world::World,
 };
-use crate::conditions::Progress;
+use crate::{agent::unusable, conditions::Progress};
 
 /// More names would make a status large; `attachedAgents` counts all of them.
 const NAMES: usize = 64;
@@ -26,8 +26,7 @@ macro_rules! attached {
             type Facts = BTreeSet<AgentId>;
 
             fn look(&self, world: &World) -> BTreeSet<AgentId> {
-                let (namespace, name) = (self.namespace().unwrap_or_default(), self.name_any());
-                world.attachments.agents(&Attachment { target: $target, namespace, name })
+                users(self, $target, world)
             }
 
             fn judge(&self, agents: &BTreeSet<AgentId>) -> Verdict<AttachedStatus> {
@@ -37,9 +36,30 @@ macro_rules! attached {
     };
 }
 
-attached!(KomputerConnector, Kind::Connector, Target::Connector);
 attached!(KomputerMemory, Kind::Memory, Target::Memory);
 attached!(KomputerSkill, Kind::Skill, Target::Skill);
+
+impl Declared for KomputerConnector {
+    const KIND: Kind = Kind::Connector;
+    type Facts = BTreeSet<AgentId>;
+
+    fn look(&self, world: &World) -> BTreeSet<AgentId> {
+        users(self, Target::Connector, world)
+    }
+
+    fn judge(&self, agents: &BTreeSet<AgentId>) -> Verdict<AttachedStatus> {
+        let verdict = judge(&self.namespace().unwrap_or_default(), agents);
+        match unusable(self) {
+            Some(problem) => Verdict::new(Progress::Stalled, "ConnectorNotSupported", problem, verdict.status),
+            None => verdict,
+        }
+    }
+}
+
+fn users<K: Resource>(object: &K, target: Target, world: &World) -> BTreeSet<AgentId> {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    world.attachments.agents(&Attachment { target, namespace, name })
+}
 
 fn judge(own: &str, agents: &BTreeSet<AgentId>) -> Verdict<AttachedStatus> {
     let count = i32::try_from(agents.len()).unwrap_or(i32::MAX);

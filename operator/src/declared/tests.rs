@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use komputer_crds::v1beta1::{
-    KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerConfig, KomputerMemory, StatusConditions,
+    KomputerAgentClusterTemplate, KomputerAgentTemplate, KomputerConfig, KomputerConnector, KomputerMemory,
+    StatusConditions,
 };
 use komputer_events::AgentId;
 use serde_json::{Value, json};
@@ -78,6 +79,16 @@ fn only_the_oldest_config_counts() {
     let younger = config::Facts { older: Some("default".into()), ..at("r:6379") };
     let message = "KomputerConfig default is older and counts alone; delete one of them";
     stands(config(), younger, ["False", "Conflicted", "Stalled", message]);
+}
+
+#[test]
+fn a_connector_that_no_agent_can_use_says_so() {
+    let spec = |transport: &str| json!({ "transport": transport, "url": "https://mcp.example.com" });
+    let connector = |transport: &str| object::<KomputerConnector>(spec(transport));
+    stands(connector("StreamableHTTP"), [].into(), ["True", "Available", "", "Agents can use it"]);
+    let message = "spec.transport: SSE is not supported, because the protocol has replaced it; set StreamableHTTP, and in \
+                   spec.url the server's address for that";
+    stands(connector("SSE"), [].into(), ["False", "ConnectorNotSupported", "Stalled", message]);
 }
 
 #[test]

@@ -66,6 +66,7 @@ impl Standby {
             squads: squads.clone(),
             places: places.clone(),
             ledger: ledger.clone(),
+            vault: crate::vault::Vault::new().0, // no agent has connectors
             settings: Arc::new(settings),
             master: master(),
             caches: caches.clone(),

@@ -35,10 +35,17 @@ pub const PIPELINES: [Pipeline; 6] = [
 /// Agents work, sleep, are woken, grow, finish, and are deleted.
 async fn agents(space: Space) {
     space.apply("KomputerMemory", "facts", json!({ "content": "The sky is blue." })).await;
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "github" }, "stringData": { "token": "hunter2" },
+    });
+    space.api("Secret").patch("github", &PatchParams::apply("test"), &Patch::Apply(&secret)).await.unwrap();
+    let auth = json!({ "secretKeyRef": { "name": "github", "key": "token" } });
+    let server = json!({ "transport": "StreamableHTTP", "url": "https://mcp.example.com", "auth": auth });
+    space.apply("KomputerConnector", "github", server).await;
     let storage = |size: &str| json!({ "size": size, "storageClassName": "grows" });
     let sleeps = json!({
         "instructions": "one", "lifecycle": { "afterTask": "Sleep" }, "memories": [{ "name": "facts" }],
-        "storage": storage("1Gi"),
+        "connectors": [{ "name": "github" }], "storage": storage("1Gi"),
     });
     space.apply("KomputerAgent", "sleeper", sleeps).await;
     space

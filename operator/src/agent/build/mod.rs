@@ -13,7 +13,7 @@ use komputer_crds::v1beta1::KomputerAgent;
 use kube::{Resource, ResourceExt};
 
 pub(super) use namespace::{NETWORK_POLICIES, SERVICE_ACCOUNT, network_policies, service_account};
-pub(super) use pod::{container_of, pod};
+pub(super) use pod::{CONTAINER, container_of, pod};
 pub(super) use secret::secret;
 pub(super) use shared::path as workspace_path;
 pub(crate) use shared::{SeatedAgent, differs, metadata_of_shared_pod, shared_pod};

@@ -26,7 +26,7 @@ use crate::{
 const USER: i64 = 10_001;
 
 /// The container of the agent's process in a pod of its own.
-pub(super) const CONTAINER: &str = "agent";
+pub(in crate::agent) const CONTAINER: &str = "agent";
 
 /// The agent's pod, with the hash of all that would change it.
 pub(in crate::agent) fn pod(
@@ -131,6 +131,7 @@ fn environment(agent: &KomputerAgent, template: &Template, key: &ModelKey, setti
         plain("KOMPUTER_REDIS_USERNAME", crate::access::username(agent)),
         from_secret("KOMPUTER_REDIS_PASSWORD", &own, secret::REDIS_PASSWORD),
         from_secret("KOMPUTER_AGENT_TOKEN", &own, secret::TOKEN),
+        from_secret("KOMPUTER_SEALING_KEY", &own, secret::SEALING_KEY),
     ];
     if agent.spec.role == Some(Role::Manager) {
         variables.push(plain("KOMPUTER_MANAGER", "true".into()));

@@ -12,6 +12,8 @@ use crate::{
 
 /// The key of the token that the agent's server accepts.
 pub(super) const TOKEN: &str = "agent-token";
+/// The key of what only the agent can open.
+pub(super) const SEALING_KEY: &str = "sealing-key";
 /// The key of the agent's Redis password.
 pub(super) const REDIS_PASSWORD: &str = "redis-password";
 /// The key of a copied API key.
@@ -25,9 +27,9 @@ pub(super) fn name(agent: &KomputerAgent) -> String {
 /// What the agent's process needs to know and nobody else may.
 pub(in crate::agent) fn secret(agent: &KomputerAgent, key: &ModelKey, master: &MasterKey) -> Secret {
     let uid = agent.metadata.uid.as_deref().unwrap_or_default();
-    let mut data: BTreeMap<String, String> = [(TOKEN, Audience::AgentHttp), (REDIS_PASSWORD, Audience::Redis)]
-        .map(|(key, audience)| (key.into(), master.derive(audience, uid).reveal().into()))
-        .into();
+    let own = [(TOKEN, Audience::AgentHttp), (SEALING_KEY, Audience::Sealed), (REDIS_PASSWORD, Audience::Redis)];
+    let mut data: BTreeMap<String, String> =
+        own.map(|(key, audience)| (key.into(), master.derive(audience, uid).reveal().into())).into();
     if let ModelKey::Copied(value) = key {
         data.insert(API_KEY.into(), value.reveal().into());
     }

@@ -5,6 +5,7 @@ use kube::ResourceExt;
 use crate::{
     agent::{
         AgentPod, Membership,
+        build::CONTAINER,
         observe::Observed,
         pod_state::{self, PodState},
     },
@@ -29,5 +30,12 @@ pub(crate) fn address_of(observed: &Observed) -> Option<PodAddress> {
 
 pub(super) fn address(observed: &Observed, pod: &AgentPod, ip: String, port: u16) -> PodAddress {
     let token = observed.master.derive(Audience::AgentHttp, observed.uid());
-    PodAddress { uid: pod.uid().unwrap_or_default(), ip, port, token }
+    PodAddress { uid: pod.uid().unwrap_or_default(), restarts: restarts(observed, pod), ip, port, token }
+}
+
+fn restarts(observed: &Observed, pod: &AgentPod) -> i32 {
+    let seat = observed.seat().filter(|_| !observed.has_own_pod());
+    let container = seat.map_or(CONTAINER, |seat| &seat.container);
+    let own = pod.status.container_statuses.iter().find(|status| status.name == container);
+    own.map_or(0, |status| status.restart_count)
 }

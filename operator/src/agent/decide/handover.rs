@@ -1,4 +1,4 @@
-//! What an agent is told: its tasks, what they may cost, and what it is to know.
+//! What an agent is told: its tasks, what they may cost and how they reach connectors, and what it is to know.
 use komputer_crds::{
     DEFAULT_MODEL,
     recurrence::duration,
@@ -9,9 +9,11 @@ use kube::ResourceExt;
 
 use super::seated;
 use crate::{
-    agent::{Knowledge, Resolved, observe::Observed, spending},
+    agent::{Knowledge, Resolved, connectors, observe::Observed, spending},
+    keys::Audience,
     plan::{Call, PodAddress},
     task::order,
+    vault::Opened,
 };
 
 /// Tasks are handed over one at a time, oldest first; the running one too, for a pod that has not heard of it.
@@ -29,6 +31,11 @@ pub(super) fn calls(observed: &Observed, resolved: &Resolved, pod: &PodAddress) 
     if let Knowledge::Complete(sources) = &observed.knowledge {
         calls.push(Call::Teach { pod: pod.clone(), sources: sources.clone() });
     }
+    match connect(observed, pod, &uid) {
+        Ok(connect) => calls.extend(connect),
+        Err(Unopened) if *phase == TaskPhase::Pending => return calls, // it begins once they can be opened
+        Err(Unopened) => {}
+    }
     calls.push(Call::PutTask { pod: pod.clone(), uid: uid.clone(), request });
     if is_to_end(observed, task) {
         calls.push(Call::CancelTask { pod: pod.clone(), uid });
@@ -36,6 +43,20 @@ pub(super) fn calls(observed: &Observed, resolved: &Resolved, pod: &PodAddress) 
         calls.extend(steering(observed, task, pod));
     }
     calls
+}
+
+/// What opens the connectors has not been read.
+struct Unopened;
+
+/// How the task reaches its connectors, where the agent has any.
+fn connect(observed: &Observed, pod: &PodAddress, task: &str) -> Result<Option<Call>, Unopened> {
+    if observed.connectors.is_empty() {
+        return Ok(None);
+    }
+    let Opened::Complete(secrets) = &observed.secrets else { return Err(Unopened) };
+    let connectors = connectors::told(&observed.connectors, secrets);
+    let seal = observed.master.derive(Audience::Sealed, observed.uid());
+    Ok(Some(Call::Connect { pod: pod.clone(), task: task.into(), connectors, seal }))
 }
 
 fn is_to_end(observed: &Observed, task: &KomputerTask) -> bool {

@@ -37,7 +37,7 @@ pub(super) fn seated(observed: &Observed, membership: &Membership, resolved: &Re
         PodState::Starting(message) => Situation::Starting(message),
         PodState::Ready { ip } => {
             work.calls = calls(observed, resolved, &address(observed, pod, ip, seat.port));
-            if let Some(situation) = short(observed) {
+            if let Some(situation) = short(observed, work) {
                 situation
             } else if observed.works() || !work.calls.is_empty() {
                 Situation::Working

@@ -1,4 +1,5 @@
 //! Each situation by its value.
+mod connectors;
 mod seated;
 mod spending;
 mod steering;
@@ -345,6 +346,7 @@ fn a_task_that_replaces_cancels_the_running_one_and_goes_before_those_that_wait(
             Call::PutTask { uid, .. } => format!("put {uid}"),
             Call::CancelTask { uid, .. } => format!("cancel {uid}"),
             Call::Teach { .. } => "teach".into(),
+            Call::Connect { .. } => "connect".into(),
             Call::Allow { uid, .. } => format!("allow {uid}"),
             Call::Answer { id, .. } => format!("answer {id}"),
             Call::Steer { uid, .. } => format!("say {uid}"),

@@ -23,7 +23,7 @@ fn told(observed: &Observed) -> Vec<String> {
             Some(format!("say {uid} to {task}"))
         }
         Call::CancelTask { uid, .. } => Some(format!("cancel {uid}")),
-        Call::Teach { .. } | Call::Allow { .. } | Call::Answer { .. } => None,
+        Call::Connect { .. } | Call::Teach { .. } | Call::Allow { .. } | Call::Answer { .. } => None,
     });
     told.collect()
 }
