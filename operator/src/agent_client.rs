@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use komputer_events::{SealingKey, connector::Connector, task::Allowance};
+use komputer_events::{SealError, SealingKey, connector::Connector, task::Allowance};
 use reqwest::{Client, Method, StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -34,6 +34,9 @@ pub enum AgentCallError {
     /// What the agent is to know could not be read.
     #[error("what the agent is to know could not be read: {0}")]
     Unread(#[source] Box<kube::Error>),
+    /// How connectors are reached could not be sealed.
+    #[error("how the agent reaches its connectors could not be sealed: {0}")]
+    Unsealed(#[from] SealError),
     /// An answer other than the one expected.
     #[error("the agent at {ip} answered {status} to {what}: {body}")]
     Refused {
@@ -215,14 +218,12 @@ impl AgentClient {
         seal: &Sensitive,
     ) -> Result<(), AgentCallError> {
         let connected = || self.connected.lock().unwrap_or_else(PoisonError::into_inner);
-        let unsealed = |source| AgentCallError::Unreachable { ip: pod.ip.clone(), source };
-        let said = serde_json::to_vec(&(pod.restarts, task, connectors)).map_err(|error| unsealed(error.into()))?;
+        let said = serde_json::to_vec(&(pod.restarts, task, connectors)).map_err(|_| SealError::Content)?;
         let (agent, said) = ((pod.uid.clone(), pod.port), Sha256::digest(said).into());
         if connected().get(&agent) == Some(&said) {
             return Ok(());
         }
-        let sealed = SealingKey::new(seal.reveal()).and_then(|key| key.seal(task, connectors));
-        let sealed = sealed.map_err(|error| unsealed(error.into()))?;
+        let sealed = SealingKey::new(seal.reveal())?.seal(task, connectors)?;
         self.put(pod, "how to reach connectors", format!("tasks/{task}/connectors"), &sealed).await?;
         let mut connected = connected();
         if connected.len() >= HEARD {

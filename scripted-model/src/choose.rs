@@ -56,7 +56,7 @@ impl Running {
     }
 
     fn tag(&self) -> String {
-        self.script.tag.clone().unwrap_or_else(|| tag_of(&self.source))
+        self.script.tag.clone().unwrap_or_else(|| digest(&self.source))
     }
 
     fn choice(&self, step: Step) -> Choice {
@@ -64,13 +64,13 @@ impl Running {
     }
 }
 
-/// The first 16 hexadecimal digits of a script's SHA-256.
-fn tag_of(source: &str) -> String {
-    hex::encode(&Sha256::digest(source)[..8])
+/// The first 16 hexadecimal digits of a text's SHA-256, like a script's tag.
+pub fn digest(text: &str) -> String {
+    hex::encode(&Sha256::digest(text)[..8])
 }
 
 fn booked_under(source: &str, step: Step) -> Choice {
-    Choice { step, tag: tag_of(source), source: source.into() }
+    Choice { step, tag: digest(source), source: source.into() }
 }
 
 fn saying(text: &str) -> Step {
@@ -142,7 +142,7 @@ fn asks_for_summary(messages: &[Message]) -> bool {
 /// A summary that carries what is left of the script, so that the task goes on after it.
 fn summary(messages: &[Message], running: Option<&Running>) -> Choice {
     let left: String = running.into_iter().flat_map(Running::left).map(|step| step.source.as_str()).collect();
-    let tag = running.map_or_else(|| tag_of(""), Running::tag);
+    let tag = running.map_or_else(|| digest(""), Running::tag);
     let left =
         if left.is_empty() { "Nothing is left to do.".into() } else { format!("Left to do: <<tag: {tag}>>{left}") };
     let text = format!(

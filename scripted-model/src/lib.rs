@@ -45,5 +45,5 @@ mod server;
 mod stream;
 mod tools;
 
+pub use choose::digest;
 pub use server::{Config, serve};
-pub use tools::digest;

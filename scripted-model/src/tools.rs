@@ -15,9 +15,8 @@ use rmcp::{
     },
 };
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-use crate::{routes::key, stream::Body};
+use crate::{choose::digest, routes::key, stream::Body};
 
 /// Serves the tools at one address.
 pub(crate) struct ToolServer(StreamableHttpService<Tools, NeverSessionManager>);
@@ -91,9 +90,4 @@ impl ServerHandler for Tools {
         let content = vec![ContentBlock::text(text)];
         Ok(if is_error { CallToolResult::error(content) } else { CallToolResult::success(content) }.into())
     }
-}
-
-/// The first 16 hexadecimal digits of the SHA-256 of a key.
-pub fn digest(key: &str) -> String {
-    hex::encode(Sha256::digest(key)).chars().take(16).collect()
 }

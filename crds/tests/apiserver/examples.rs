@@ -4,7 +4,7 @@ use komputer_crds::{GROUP, STORAGE_VERSION};
 use komputer_tests::cluster::LightCluster;
 use serde_json::{Value, json};
 
-use crate::cluster::{cluster, manifests, quietly};
+use crate::cluster::{cluster, manifests, quietly, repository};
 
 /// Applied either way: again without a change, without a difference, and with the spec as it is written.
 #[test]
@@ -36,6 +36,20 @@ fn every_example_applies_and_stays_as_it_is() {
         if way.contains(&"--server-side") {
             assert_eq!(kubectl(&["diff", "--server-side"]), "");
         }
+    }
+}
+
+#[test]
+fn what_the_document_of_connectors_shows_applies_as_it_stands_there() {
+    let cluster = cluster();
+    for namespace in ["team", "tools"] {
+        quietly(&cluster, &["create", "namespace", namespace], "");
+    }
+    let document = std::fs::read_to_string(repository("docs/connectors.md")).unwrap();
+    let blocks: Vec<_> = document.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```")).collect();
+    assert_eq!(blocks.len(), 2);
+    for (block, _) in blocks {
+        quietly(&cluster, &["apply", "--server-side", "-f", "-"], block);
     }
 }
 

@@ -1,15 +1,13 @@
 //! What an agent's spec, its template and the defaults come to, for people to read before a pod is made of it.
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use komputer_crds::v1beta1::{Effective, Resources, Storage};
+use komputer_crds::v1beta1::{Effective, Resources};
 
-use super::{build, observe::Observed, status::template_name, workspace::DEFAULT_SIZE};
+use super::{build, observe::Observed, rollout, status::template_name};
 
 /// Nothing while there is no such template.
 pub(super) fn effective(observed: &Observed) -> Option<Effective> {
     let (agent, resolved) = (&*observed.agent, observed.template.as_ref()?);
     let container = build::container_of(agent, resolved, &observed.settings)?;
     let resources = container.resources.unwrap_or_default();
-    let storage = build::storage(agent, &resolved.template);
     Some(Effective {
         template_kind: resolved.kind,
         template_name: template_name(agent).into(),
@@ -18,14 +16,15 @@ pub(super) fn effective(observed: &Observed) -> Option<Effective> {
             requests: resources.requests.unwrap_or_default(),
             limits: resources.limits.unwrap_or_default(),
         },
-        storage: Storage { size: storage.size.or_else(|| Some(Quantity(DEFAULT_SIZE.into()))), ..storage },
-        rollout: agent.spec.rollout.or(resolved.template.rollout).unwrap_or_default(),
+        storage: build::storage(agent, &resolved.template),
+        rollout: rollout::chosen(agent, &resolved.template),
         max_concurrent_agents: resolved.template.max_concurrent_agents.filter(|limit| *limit > 0),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
     use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec, PodTemplate, Rollout, Template};
     use serde_json::json;
 

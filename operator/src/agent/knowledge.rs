@@ -10,7 +10,7 @@ use super::{connectors::unusable, observe::Caches};
 /// A memory, a skill or a connector, in a version of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
-    /// Which of the two.
+    /// Which of them.
     pub lesson: Lesson,
     /// Its namespace.
     pub namespace: String,
@@ -75,9 +75,9 @@ pub(super) fn of(agent: &KomputerAgent, caches: &Caches) -> Knowledge {
         let field = format!("spec.connectors[{index}]");
         let known = found.as_ref().map(|found| known(&**found, &found.spec.shared_with));
         let source = source(Lesson::Connector, &field, reference, &own, known)?;
-        let problem = found.as_deref().and_then(unusable);
-        let words = |problem| format!("{field}: KomputerConnector {}/{}: {problem}", source.namespace, source.name);
-        problem.map_or(Ok(source.clone()), |problem| Err(Knowledge::Unusable(words(problem))))
+        let Some(problem) = found.as_deref().and_then(unusable) else { return Ok(source) };
+        let Source { namespace, name, .. } = source;
+        Err(Knowledge::Unusable(format!("{field}: KomputerConnector {namespace}/{name}: {problem}")))
     });
     for source in memories.chain(skills).chain(connectors) {
         match source {

@@ -14,6 +14,11 @@ pub(super) enum Outdated {
     Keep(Remark),
 }
 
+/// When the agent's pod is replaced that was made before a change.
+pub(super) fn chosen(agent: &KomputerAgent, template: &Template) -> Rollout {
+    agent.spec.rollout.or(template.rollout).unwrap_or_default()
+}
+
 /// What becomes of the agent's pod, which is outdated; `is_running` says whether a task runs. One that cannot work as it
 /// is never stays: the change may be its remedy.
 pub(super) fn of(agent: &KomputerAgent, template: &Template, pod: &PodState, is_running: bool) -> Outdated {
@@ -23,7 +28,7 @@ pub(super) fn of(agent: &KomputerAgent, template: &Template, pod: &PodState, is_
             format!("Pod {} was made before the agent, its template or a Secret changed; {what}", agent.name_any());
         Outdated::Keep(Remark { type_: "PodOutdated", reason, message })
     };
-    match agent.spec.rollout.or(template.rollout).unwrap_or_default() {
+    match chosen(agent, template) {
         _ if cannot_work => Outdated::Replace,
         Rollout::WhenIdle if is_running => keep("WaitsForTask", "it is replaced once the running task has ended"),
         Rollout::OnDelete => keep("WaitsForDeletion", "delete it to have it replaced, because rollout is OnDelete"),

@@ -7,9 +7,6 @@ use kube::ResourceExt;
 use super::agent_volume::AgentVolume;
 use crate::{conditions::Remark, quantity::thousandths};
 
-/// What a workspace has where nobody says.
-pub(super) const DEFAULT_SIZE: &str = "5Gi";
-
 /// How a workspace differs from what it is to be.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Difference {
@@ -33,7 +30,7 @@ pub(super) fn difference(wanted: &Storage, volume: &AgentVolume, can_grow: Optio
             volume,
         ));
     }
-    let size = wanted.size.as_ref().map_or(DEFAULT_SIZE, |size| size.0.as_str());
+    let size = wanted.size.as_ref()?.0.as_str();
     let requested = volume.requested()?;
     let (wants, has) = (thousandths(size)?, thousandths(requested)?);
     if wants < has {

@@ -112,13 +112,13 @@ fn a_bad_script_is_refused_until_something_else_is_asked() {
 #[test]
 fn a_script_is_booked_under_its_hash_or_its_tag() {
     let plain = chosen(&[user(&format!("Please follow: {SCRIPT} Thanks!"))]);
-    assert_eq!(plain.tag, tag_of(SCRIPT));
+    assert_eq!(plain.tag, digest(SCRIPT));
     assert_eq!(plain.tag.len(), 16);
     assert_eq!(plain.source, SCRIPT);
     assert_eq!(chosen(&[user(SCRIPT), assistant(), result_and("")]).tag, plain.tag);
     assert_eq!(chosen(&[user("<<tag: mine>><<text: x>>")]).tag, "mine");
-    assert_eq!(chosen(&[user(" hello\n")]).tag, tag_of("hello"));
-    assert_eq!(tag_of("hello"), "2cf24dba5fb0a30e");
+    assert_eq!(chosen(&[user(" hello\n")]).tag, digest("hello"));
+    assert_eq!(digest("hello"), "2cf24dba5fb0a30e");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_summary_carries_what_is_left() {
     let ask = "Your task is to create a detailed summary of the conversation so far.";
     let choice = chosen(&[user(SCRIPT), assistant(), result_and(ask)]);
     assert!(says(&choice).contains("<summary>SCRIPTED-SUMMARY of 3 messages."));
-    assert_eq!(choice.tag, tag_of(SCRIPT));
+    assert_eq!(choice.tag, digest(SCRIPT));
     let compacted = user(&format!("This session is continued. {}", says(&choice)));
     let next = chosen(std::slice::from_ref(&compacted));
     assert_eq!((runs(&next), &next.tag), ("two", &choice.tag));
