@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use self::{
     address::address,
-    ending::{leaving, over, recovered},
+    ending::{furnish, leaving, over, recovered},
     handover::{calls, model},
 };
 use super::{
@@ -298,7 +298,10 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
             Situation::WaitsForSecret(what)
         }
         PodState::Fails(trouble) => Situation::Fails(trouble),
-        PodState::Starting(message) => Situation::Starting(message),
+        PodState::Starting(message) => {
+            furnish(observed, pod, resolved, work);
+            Situation::Starting(message)
+        }
         PodState::Ready { ip } => {
             recovered(observed, pod, work);
             work.calls = calls(observed, resolved, &address(observed, pod, ip, PORT));

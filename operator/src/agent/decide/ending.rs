@@ -1,14 +1,21 @@
-//! Pods that go, or have ended before their time.
-use jiff::Timestamp;
+//! Pods that go, have ended before their time, or cannot begin.
+use jiff::{SignedDuration, Timestamp};
 
 use super::{LAST_POD, Work, remove_pod};
-use crate::agent::{
-    AgentPod,
-    observe::Observed,
-    pod_failure,
-    pod_state::{Trouble, TroubleKind},
-    status::Situation,
+use crate::{
+    agent::{
+        AgentPod, build,
+        observe::Observed,
+        pod_failure,
+        pod_state::{Trouble, TroubleKind},
+        status::Situation,
+        template::Resolved,
+    },
+    plan::Child,
 };
+
+/// How long a workspace may take to be seen that was made before its pod.
+const ARRIVAL: SignedDuration = SignedDuration::from_secs(5);
 
 /// What is said of a pod that stays although it was deleted.
 const STUCK_POD: &str = "It was deleted, and its node does not say that it has ended";
@@ -39,6 +46,16 @@ pub(super) fn over(observed: &Observed, pod: &AgentPod, why: &str, work: &mut Wo
     };
     work.pod_failure = Some(failure);
     Situation::Fails(Trouble { kind: TroubleKind::PodFailed, message })
+}
+
+/// A pod that was made while the workspace of before was seen, and gone already, would wait for one for ever.
+pub(super) fn furnish(observed: &Observed, pod: &AgentPod, resolved: &Resolved, work: &mut Work) {
+    let made = pod.metadata.creation_timestamp.as_ref().filter(|_| observed.volume.is_none());
+    match made.and_then(|made| made.0.checked_add(ARRIVAL).ok()) {
+        Some(due) if due > observed.now => work.again_at(due),
+        Some(_) => work.apply.push(Child::Volume(Box::new(build::volume(&observed.agent, &resolved.template)))),
+        None => {}
+    }
 }
 
 /// What pods before it ended of is forgotten once a pod has been ready for a while.

@@ -617,6 +617,22 @@ fn a_workspace_grows_and_a_busy_agent_asks_only_once() {
 }
 
 #[test]
+fn a_pod_whose_workspace_is_gone_gets_another() {
+    let mut observed = world();
+    let mut pod = pod(&observed);
+    pod.metadata.creation_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+    observed.pod = Some(Arc::new(pod));
+    let second = |second: i64| Timestamp::from_second(second).unwrap();
+    observed.now = second(1); // the workspace may be on its way to the cache
+    let plan = decide(&observed);
+    assert_eq!((plan.apply.is_empty(), plan.again), (true, Some(Duration::from_secs(4))));
+    observed.now = second(5);
+    assert!(matches!(&decide(&observed).apply[..], [Child::Volume(_)]));
+    observed.volume = Some(volume(&observed));
+    assert!(decide(&observed).apply.is_empty());
+}
+
+#[test]
 fn a_pod_that_does_not_go_is_told_of() {
     let mut observed = awake();
     let mut leaving = pod(&observed);
