@@ -3,10 +3,10 @@
 //! The real operator, apiserver and Redis; the test plays the kubelet and the agents.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod agents;
 mod mortals;
-mod node;
 mod pipelines;
+#[path = "../played/mod.rs"]
+mod played;
 mod record;
 #[path = "../running/mod.rs"]
 mod running;
@@ -22,9 +22,9 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use self::{
-    agents::Agents,
     mortals::Mortals,
-    pipelines::{PIPELINES, Space},
+    pipelines::PIPELINES,
+    played::{agents::Agents, node, space::Space},
     record::{Births, contents},
     running::{Operator, SYSTEM, prepare},
 };

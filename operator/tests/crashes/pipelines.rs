@@ -1,23 +1,10 @@
 //! What users do, each pipeline in a namespace of its own, and what they wait for.
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::Namespace;
-use komputer_crds::validate::Kind;
 use komputer_tests::node::eventually;
-use kube::{
-    Api, Client,
-    api::{ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
-    core::GroupVersionKind,
-};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use super::agents::ENDLESS;
-
-/// A namespace, as its user sees it.
-#[derive(Clone)]
-pub struct Space {
-    pub client: Client,
-    pub namespace: String,
-}
+use super::played::{mind::ENDLESS, space::Space};
 
 /// A pipeline, and what it is called.
 pub type Pipeline = (&'static str, fn(Space) -> BoxFuture<'static, ()>);
@@ -216,35 +203,6 @@ async fn offices(space: Space) {
 }
 
 impl Space {
-    fn api(&self, kind: &str) -> Api<DynamicObject> {
-        let found = Kind::ALL.into_iter().find(|found| found.name() == kind);
-        let (group, version, plural) = match found {
-            Some(found) => ("komputer.komputer.ai", "v1beta1", found.plural().to_owned()),
-            None => ("", "v1", format!("{}s", kind.to_lowercase())),
-        };
-        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), &plural);
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
-    }
-
-    /// Makes the namespace.
-    pub async fn create(&self) {
-        let namespaces = Api::<Namespace>::all(self.client.clone());
-        let metadata = ObjectMeta { name: Some(self.namespace.clone()), ..ObjectMeta::default() };
-        let namespace = Namespace { metadata, ..Namespace::default() };
-        namespaces.create(&PostParams::default(), &namespace).await.unwrap();
-    }
-
-    pub async fn apply(&self, kind: &str, name: &str, spec: Value) {
-        let object = json!({
-            "apiVersion": "komputer.komputer.ai/v1beta1", "kind": kind, "metadata": { "name": name }, "spec": spec,
-        });
-        self.api(kind).patch(name, &PatchParams::apply("test"), &Patch::Apply(&object)).await.unwrap();
-    }
-
-    async fn delete(&self, kind: &str, name: &str) {
-        self.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
-    }
-
     /// Makes a task and waits until it has succeeded; one that goes then is not waited for.
     async fn task(&self, name: &str, spec: Value) {
         let is_kept = spec.get("ttlAfterFinished").is_none();

@@ -6,31 +6,16 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use komputer_crds::validate::Kind;
 use komputer_events::bus::Streams;
 use komputer_operator::agent::MANIFEST_HASH;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams},
-    core::GroupVersionKind,
+    api::{DynamicObject, ListParams, WatchEvent, WatchParams},
 };
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-/// What each kind of object is called whose objects come and go.
-fn resources() -> Vec<ApiResource> {
-    let builtin = [
-        ("", "Pod", "pods"),
-        ("", "PersistentVolumeClaim", "persistentvolumeclaims"),
-        ("", "Secret", "secrets"),
-        ("", "ServiceAccount", "serviceaccounts"),
-        ("networking.k8s.io", "NetworkPolicy", "networkpolicies"),
-    ];
-    let builtin = builtin.map(|(group, kind, plural)| (GroupVersionKind::gvk(group, "v1", kind), plural));
-    let ours = Kind::ALL.into_iter().filter(|kind| kind.is_namespaced());
-    let ours = ours.map(|kind| (GroupVersionKind::gvk("komputer.komputer.ai", "v1beta1", kind.name()), kind.plural()));
-    builtin.into_iter().chain(ours).map(|(kind, plural)| ApiResource::from_gvk_with_plural(&kind, plural)).collect()
-}
+use super::played::space::{kinds, resource};
 
 /// How often objects of each name were made.
 #[derive(Clone, Default)]
@@ -43,7 +28,7 @@ impl Births {
     /// Begins to count.
     pub async fn watch(client: &Client, tasks: &mut JoinSet<()>) -> Self {
         let births = Self::default();
-        for resource in resources() {
+        for resource in kinds().map(resource) {
             let api = Api::<DynamicObject>::all_with(client.clone(), &resource);
             let version = api.list_metadata(&ListParams::default()).await.unwrap().metadata.resource_version.unwrap();
             let counted = births.clone();
@@ -73,7 +58,7 @@ impl Births {
 /// All objects of a namespace, and what Redis knows of it.
 pub async fn contents(client: &Client, streams: &Streams, namespace: &str) -> Vec<String> {
     let mut contents = Vec::new();
-    for resource in resources() {
+    for resource in kinds().map(resource) {
         let api = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, &resource);
         for object in api.list(&ListParams::default()).await.unwrap() {
             let name = plain(&object.name_any(), namespace);

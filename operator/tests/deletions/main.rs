@@ -3,14 +3,11 @@
 //! The real operator, apiserver, garbage collector and Redis; the test plays the kubelet and the agents.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[allow(dead_code, reason = "not all is asked here")]
-#[path = "../crashes/agents.rs"]
-mod agents;
-#[path = "../crashes/node.rs"]
-mod node;
+mod doomed;
+#[path = "../played/mod.rs"]
+mod played;
 #[path = "../running/mod.rs"]
 mod running;
-mod space;
 
 use std::time::Duration;
 
@@ -21,9 +18,9 @@ use kube::Client;
 use tokio::task::JoinSet;
 
 use self::{
-    agents::Agents,
+    doomed::{Doomed, Last},
+    played::{agents::Agents, node, space::Space},
     running::{Operator, prepare},
-    space::{Last, Space},
 };
 
 /// Orders that are tried with each kind of operator.
@@ -54,11 +51,12 @@ impl World {
     }
 
     /// Namespaces with one of everything, at rest.
-    async fn spaces(&self, prefix: &str, with_budget: bool) -> Vec<Space> {
+    async fn spaces(&self, prefix: &str, with_budget: bool) -> Vec<Doomed> {
         let space = |order| async move {
-            let space = Space { client: self.client.clone(), namespace: format!("{prefix}-{order}"), order };
-            space.fill(with_budget).await;
-            space
+            let space = Space { client: self.client.clone(), namespace: format!("{prefix}-{order}") };
+            let doomed = Doomed { space, order };
+            doomed.fill(with_budget).await;
+            doomed
         };
         join_all((0..ORDERS).map(space)).await
     }
@@ -77,12 +75,12 @@ impl World {
     }
 }
 
-async fn delete_all(spaces: &[Space]) {
-    join_all(spaces.iter().map(Space::delete)).await;
+async fn delete_all(spaces: &[Doomed]) {
+    join_all(spaces.iter().map(Doomed::delete)).await;
 }
 
-async fn all_are_gone(spaces: &[Space]) {
-    join_all(spaces.iter().map(Space::is_gone)).await;
+async fn all_are_gone(spaces: &[Doomed]) {
+    join_all(spaces.iter().map(Doomed::is_gone)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,8 +112,8 @@ async fn whatever_is_deleted_leaves_nothing_behind_and_no_namespace_stays() {
     drop(operator);
     delete_all(&down).await;
     delete_all(&away).await;
-    join_all(down.iter().filter(|space| space.last() == Last::Namespace).map(Space::is_gone)).await;
-    join_all(away.iter().map(Space::waits_for_the_spend_of_agents_alone)).await;
+    join_all(down.iter().filter(|space| space.last() == Last::Namespace).map(Doomed::is_gone)).await;
+    join_all(away.iter().map(Doomed::waits_for_the_spend_of_agents_alone)).await;
     away[0].let_go(&world.cluster);
     away[0].is_gone().await;
     let operator = world.operator();

@@ -17,22 +17,30 @@ use serde_json::json;
 
 use super::agents::{Agents, Process};
 
+/// A process, and the uid of the volume that it works on.
+struct Mounted {
+    volume: String,
+    _process: Process,
+}
+
 /// Runs every pod that comes, for ever.
 pub async fn run_pods(client: Client, agents: Agents) {
-    let mut running = HashMap::<String, Vec<Process>>::new();
+    let mut running = HashMap::<String, Vec<Mounted>>::new();
     let mut count = 0;
+    let network = 16 + std::process::id() % 200; // other suites may run beside
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         provision(&client).await;
         let pods = Api::<Pod>::all(client.clone()).list(&ListParams::default()).await.unwrap();
-        running.retain(|uid, _| pods.iter().any(|pod| pod.metadata.uid.as_ref() == Some(uid)));
+        running.retain(|uid, _| pods.iter().any(|pod| pod.metadata.uid.as_ref() == Some(uid) && !has_ended(pod)));
         for pod in pods {
-            if running.contains_key(&pod.uid().unwrap()) || pod.metadata.deletion_timestamp.is_some() {
+            let is_over = phase(&pod) == Some("Failed") || pod.metadata.deletion_timestamp.is_some();
+            if is_over || running.contains_key(&pod.uid().unwrap()) {
                 continue;
             }
             count += 1;
-            let ip = format!("127.79.{}.{}", count / 200, 1 + count % 200);
-            if let Some(processes) = start(&client, &agents, &pod, &ip).await {
+            let ip = format!("127.{network}.{}.{}", count / 200, 1 + count % 200);
+            if let Some(processes) = start(&client, &agents, &running, &pod, &ip).await {
                 say_ready(&client, &pod, &ip).await;
                 running.insert(pod.uid().unwrap(), processes);
             }
@@ -40,10 +48,27 @@ pub async fn run_pods(client: Client, agents: Agents) {
     }
 }
 
-/// The agents of a pod; nothing where one of them is gone by now.
-async fn start(client: &Client, agents: &Agents, pod: &Pod, ip: &str) -> Option<Vec<Process>> {
+fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
+}
+
+/// Whether somebody has ended what runs in it.
+fn has_ended(pod: &Pod) -> bool {
+    let containers = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    phase(pod) == Some("Failed") || containers.into_iter().any(|container| !container.ready)
+}
+
+/// The agents of a pod; nothing where one of them is gone by now, or its volume is another pod's and lets in only one.
+async fn start(
+    client: &Client,
+    agents: &Agents,
+    running: &HashMap<String, Vec<Mounted>>,
+    pod: &Pod,
+    ip: &str,
+) -> Option<Vec<Mounted>> {
     let namespace = pod.namespace().unwrap();
     let objects = Api::<KomputerAgent>::namespaced(client.clone(), &namespace);
+    let volumes = Api::<PersistentVolumeClaim>::namespaced(client.clone(), &namespace);
     let seats = seats_of(pod).into_iter().map(|(name, seat)| (name, seat.port));
     let mut places: BTreeMap<String, u16> = seats.collect();
     if places.is_empty() {
@@ -52,8 +77,16 @@ async fn start(client: &Client, agents: &Agents, pod: &Pod, ip: &str) -> Option<
     let mut processes = Vec::new();
     for (name, port) in places {
         let uid = objects.get_opt(&name).await.unwrap()?.uid().unwrap();
+        let claim = volumes.get_opt(&name).await.unwrap()?;
+        let volume = claim.uid().unwrap();
+        let modes = claim.spec.and_then(|spec| spec.access_modes).unwrap_or_default();
+        let is_taken = running.values().flatten().any(|mounted| mounted.volume == volume);
+        if is_taken && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
+            return None;
+        }
         let address: SocketAddr = format!("{ip}:{port}").parse().unwrap();
-        processes.push(agents.start(AgentId::new(&namespace, &name).unwrap(), uid, address).await);
+        let process = agents.start(AgentId::new(&namespace, &name).unwrap(), uid, volume.clone(), address).await;
+        processes.push(Mounted { volume, _process: process });
     }
     Some(processes)
 }

@@ -7,16 +7,16 @@ use komputer_crds::validate::Kind;
 use komputer_operator::carry_out::FINALIZER;
 use komputer_tests::{cluster::LightCluster, node::eventually};
 use kube::{
-    Api, Client, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
-    core::GroupVersionKind,
+    Api, ResourceExt,
+    api::{DeleteParams, DynamicObject, ListParams},
 };
 use serde_json::{Value, json};
 
-/// A namespace.
-pub struct Space {
-    pub client: Client,
-    pub namespace: String,
+use super::played::space::Space;
+
+/// A namespace that is to go.
+pub struct Doomed {
+    pub space: Space,
     /// What tells its order of deletion from others'.
     pub order: u64,
 }
@@ -57,25 +57,20 @@ fn declared(with_budget: bool) -> Vec<(&'static str, &'static str, Value)> {
     declared
 }
 
-impl Space {
+impl Doomed {
     /// Makes the namespace and what is in it, and waits until all is at rest.
     pub async fn fill(&self, with_budget: bool) {
-        let metadata = ObjectMeta { name: Some(self.namespace.clone()), ..ObjectMeta::default() };
-        let namespace = Namespace { metadata, ..Namespace::default() };
-        self.namespaces().create(&PostParams::default(), &namespace).await.unwrap();
+        self.space.create().await;
         for (kind, name, spec) in declared(with_budget) {
-            let mut object = json!({
-                "apiVersion": "komputer.komputer.ai/v1beta1", "kind": kind, "metadata": { "name": name }, "spec": spec,
-            });
+            let mut metadata = json!({ "name": name });
             if kind == "KomputerSchedule" {
-                object["metadata"]["annotations"] = json!({ "komputer.komputer.ai/trigger": "once" });
+                metadata["annotations"] = json!({ "komputer.komputer.ai/trigger": "once" });
             }
-            let applied = self.api(kind).patch(name, &PatchParams::apply("test"), &Patch::Apply(&object)).await;
-            applied.unwrap_or_else(|error| panic!("{kind} {name}: {error}"));
+            self.space.apply_with(kind, metadata, spec).await;
         }
         for (agent, done) in [("ada", 2), ("cyd", 1), ("often-agent", 1)] {
-            eventually(&format!("KomputerAgent {}/{agent} to be done", self.namespace), || async {
-                let Some(found) = self.api("KomputerAgent").get_opt(agent).await? else { return Ok(None) };
+            eventually(&format!("KomputerAgent {}/{agent} to be done", self.space.namespace), || async {
+                let Some(found) = self.space.api("KomputerAgent").get_opt(agent).await? else { return Ok(None) };
                 let status = &found.data["status"];
                 ensure!(status["tasks"]["succeeded"] == done, "it says {status}");
                 Ok(Some(()))
@@ -102,22 +97,21 @@ impl Space {
         };
         for (index, (kind, name, _)) in objects.iter().enumerate() {
             if index == end {
-                self.namespaces().delete(&self.namespace, &DeleteParams::default()).await.unwrap();
+                self.namespaces().delete(&self.space.namespace, &DeleteParams::default()).await.unwrap();
             }
             let foreground = self.chance((kind, name, "how")).is_multiple_of(2);
             let how = if foreground { DeleteParams::foreground() } else { DeleteParams::background() };
-            match self.api(kind).delete(name, &how).await {
-                Err(kube::Error::Api(status)) if status.is_not_found() => {}
-                result => drop(result.unwrap()),
-            }
+            self.space.delete_by(kind, name, &how).await;
         }
     }
 
     /// Waits until nothing is left of it: no namespace, or nothing in it but what all agents of a namespace share.
     pub async fn is_gone(&self) {
-        eventually(&format!("namespace {} to go", self.namespace), || async {
+        eventually(&format!("namespace {} to go", self.space.namespace), || async {
             if self.last() == Last::Namespace {
-                let Some(namespace) = self.namespaces().get_opt(&self.namespace).await? else { return Ok(Some(())) };
+                let Some(namespace) = self.namespaces().get_opt(&self.space.namespace).await? else {
+                    return Ok(Some(()));
+                };
                 let conditions = namespace.status.and_then(|status| status.conditions);
                 anyhow::bail!("it says {conditions:?}");
             }
@@ -131,8 +125,8 @@ impl Space {
 
     /// Waits until all that is left is agents that budgets count.
     pub async fn waits_for_the_spend_of_agents_alone(&self) {
-        eventually(&format!("all of {} to go but agents", self.namespace), || async {
-            let agents = self.api("KomputerAgent").list(&ListParams::default()).await?;
+        eventually(&format!("all of {} to go but agents", self.space.namespace), || async {
+            let agents = self.space.api("KomputerAgent").list(&ListParams::default()).await?;
             let is_held = |agent: &DynamicObject| {
                 agent.metadata.deletion_timestamp.is_some() && agent.finalizers() == [FINALIZER.to_owned()]
             };
@@ -145,10 +139,11 @@ impl Space {
 
     /// Does what the documents say of an agent that is held while there is no operator.
     pub fn let_go(&self, cluster: &LightCluster) {
-        let agents = cluster.kubectl(&["get", "komputeragents", "-n", &self.namespace, "-o", "name"], "").unwrap();
+        let agents =
+            cluster.kubectl(&["get", "komputeragents", "-n", &self.space.namespace, "-o", "name"], "").unwrap();
         for agent in agents.lines() {
             let patch = r#"{"metadata":{"finalizers":null}}"#;
-            cluster.kubectl(&["patch", agent, "-n", &self.namespace, "--type=merge", "-p", patch], "").unwrap();
+            cluster.kubectl(&["patch", agent, "-n", &self.space.namespace, "--type=merge", "-p", patch], "").unwrap();
         }
     }
 
@@ -158,7 +153,7 @@ impl Space {
         let ours = Kind::ALL.into_iter().filter(|kind| kind.is_namespaced()).map(Kind::name);
         let mut left = Vec::new();
         for kind in builtin.into_iter().chain(ours) {
-            let found = self.api(kind).list_metadata(&ListParams::default()).await?;
+            let found = self.space.api(kind).list_metadata(&ListParams::default()).await?;
             left.extend(found.iter().map(|object| format!("{kind} {}", object.name_any())));
         }
         Ok(left)
@@ -166,21 +161,11 @@ impl Space {
 
     fn chance(&self, of: impl Hash) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.namespace, of).hash(&mut hasher);
+        (&self.space.namespace, of).hash(&mut hasher);
         hasher.finish()
     }
 
     fn namespaces(&self) -> Api<Namespace> {
-        Api::all(self.client.clone())
-    }
-
-    fn api(&self, kind: &str) -> Api<DynamicObject> {
-        let found = Kind::ALL.into_iter().find(|found| found.name() == kind);
-        let (group, version, plural) = match found {
-            Some(found) => ("komputer.komputer.ai", "v1beta1", found.plural().to_owned()),
-            None => ("", "v1", format!("{}s", kind.to_lowercase())),
-        };
-        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), &plural);
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        Api::all(self.space.client.clone())
     }
 }
