@@ -31,7 +31,7 @@ pub async fn run_pods(client: Client, agents: Agents) {
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         provision(&client).await;
-        let pods = Api::<Pod>::all(client.clone()).list(&ListParams::default()).await.unwrap();
+        let pods = Api::<Pod>::all(client.clone()).list(&ListParams::default().match_any()).await.unwrap();
         running.retain(|uid, _| pods.iter().any(|pod| pod.metadata.uid.as_ref() == Some(uid) && !has_ended(pod)));
         for pod in pods {
             let is_over = phase(&pod) == Some("Failed") || pod.metadata.deletion_timestamp.is_some();
@@ -109,7 +109,8 @@ async fn say_ready(client: &Client, pod: &Pod, ip: &str) {
 
 /// Gives every claim what it asks for.
 async fn provision(client: &Client) {
-    let claims = Api::<PersistentVolumeClaim>::all(client.clone()).list(&ListParams::default()).await.unwrap();
+    let claims =
+        Api::<PersistentVolumeClaim>::all(client.clone()).list(&ListParams::default().match_any()).await.unwrap();
     for claim in claims {
         let asked = claim.spec.as_ref().and_then(|spec| spec.resources.as_ref()?.requests.clone()).unwrap_or_default();
         if claim.status.as_ref().and_then(|status| status.capacity.clone()) == Some(asked.clone()) {
