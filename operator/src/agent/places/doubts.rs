@@ -5,10 +5,7 @@ use backon::BackoffBuilder;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use komputer_events::{AgentId, bus::retry_policy};
-use kube::{
-    Api, Client,
-    api::{ListParams, PartialObjectMeta},
-};
+use kube::{Api, Client, api::ListParams};
 use tokio::sync::mpsc;
 
 use super::{Places, line::Doubt, places_of};
@@ -18,8 +15,8 @@ use crate::{agent::build::MANAGED_BY, carry_out::TIMEOUT};
 const CONCURRENCY: usize = 8;
 /// How long a watch may take to show a pod that is there, before the apiserver is asked again.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Pods listed at once.
-const PAGE: u32 = 500;
+/// Pods listed at once: the more, the more memory a beginning takes.
+const PAGE: u32 = 100;
 
 /// Places that were given up, and may have a pod.
 pub struct Doubts(pub(super) mpsc::UnboundedReceiver<Doubt>);
@@ -68,13 +65,10 @@ impl Places {
         let mut delays = retry_policy().build();
         self.line().lead();
         loop {
-            match list(client).await {
-                Ok(pods) => {
-                    pods.iter().for_each(|pod| self.note_shared(pod));
+            match self.list(client).await {
+                Ok(taken) => {
                     let mut line = self.line();
-                    for (id, template) in pods.iter().flat_map(places_of) {
-                        line.pod_listed(&id, &template);
-                    }
+                    taken.iter().for_each(|(id, template)| line.pod_listed(id, template));
                     return self.tell(line);
                 }
                 Err(error) => {
@@ -84,19 +78,23 @@ impl Places {
             }
         }
     }
-}
 
-async fn list(client: &Client) -> kube::Result<Vec<PartialObjectMeta<Pod>>> {
-    let api = Api::<Pod>::all(client.clone());
-    let (label, value) = MANAGED_BY;
-    let mut params = ListParams::default().labels(&format!("{label}={value}")).limit(PAGE);
-    let mut pods = Vec::new();
-    loop {
-        let page = api.list_metadata(&params).await?;
-        pods.extend(page.items);
-        match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => params = params.continue_token(&token),
-            None => return Ok(pods),
+    /// Which places are taken, and of which template. Of pods no more is kept: thousands would be most of the memory.
+    async fn list(&self, client: &Client) -> kube::Result<Vec<(AgentId, String)>> {
+        let api = Api::<Pod>::all(client.clone());
+        let (label, value) = MANAGED_BY;
+        let mut params = ListParams::default().labels(&format!("{label}={value}")).limit(PAGE);
+        let mut taken = Vec::new();
+        loop {
+            let page = api.list_metadata(&params).await?;
+            for pod in &page.items {
+                self.note_shared(pod);
+                taken.extend(places_of(pod));
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Ok(taken),
+            }
         }
     }
 }
