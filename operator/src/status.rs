@@ -52,11 +52,12 @@ const TROUBLES: [&str; 4] = ["DependencyNotReady", "WaitsForBudget", "NearLimit"
 fn report(before: &[Condition], after: &[Condition]) -> Option<Report> {
     let of = |conditions: &[Condition], type_: &str| conditions.iter().find(|found| found.type_ == type_).cloned();
     let (was, is) = (of(before, "Ready"), of(after, "Ready")?);
+    let troubled = is.status == "False" || TROUBLES.contains(&is.reason.as_str());
+    let is_news = was.map_or(troubled, |was| was.reason != is.reason); // that something new begins well is none
     // Of what goes, nobody needs to be told; and its namespace may take no Events any more.
-    if is.reason == "Deleting" || was.is_some_and(|was| was.reason == is.reason) {
+    if is.reason == "Deleting" || !is_news {
         return None;
     }
-    let troubled = is.status == "False" || TROUBLES.contains(&is.reason.as_str());
     let severity = if troubled { Severity::Warning } else { Severity::Normal };
     Some(Report { severity, reason: is.reason, message: is.message })
 }
@@ -77,9 +78,10 @@ mod tests {
         let told = |before: &[Condition], after: &[Condition]| {
             report(before, after).map(|report| (report.severity, report.reason))
         };
-        assert_eq!(told(&[], &starting), Some((Severity::Normal, "Starting".into())));
+        assert_eq!(told(&[], &starting), None, "it has only begun");
         assert_eq!(told(&starting, &starting), None);
         let missing = standing(Progress::Progressing, "DependencyNotReady");
+        assert_eq!(told(&[], &missing), Some((Severity::Warning, "DependencyNotReady".into())));
         assert_eq!(told(&starting, &missing), Some((Severity::Warning, "DependencyNotReady".into())));
         let failed = standing(Progress::Stalled, "ApiError");
         assert_eq!(told(&missing, &failed), Some((Severity::Warning, "ApiError".into())));

@@ -19,7 +19,7 @@ fn people_are_warned_before_the_limit_and_at_it() {
         (day.status.as_ref().unwrap().phase.unwrap(), reports)
     };
     let told = |severity, reason: &str| vec![(severity, reason.to_owned())];
-    assert_eq!(stands(&mut team, "4.9999"), (BudgetPhase::WithinLimit, told(Severity::Normal, "WithinLimit")));
+    assert_eq!(stands(&mut team, "4.9999"), (BudgetPhase::WithinLimit, vec![]));
     assert_eq!(stands(&mut team, "0.0001"), (BudgetPhase::NearLimit, told(Severity::Warning, "NearLimit")));
     assert_eq!(stands(&mut team, "1"), (BudgetPhase::NearLimit, vec![]));
     assert_eq!(stands(&mut team, "4"), (BudgetPhase::Exceeded, told(Severity::Warning, "Exceeded")));
