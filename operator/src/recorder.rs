@@ -12,7 +12,8 @@ use kube::{
 use tokio::sync::mpsc;
 
 use crate::{
-    carry_out::MANAGER,
+    carry_out::{CarryOutError, MANAGER},
+    metrics::Metrics,
     plan::{Report, Severity},
     step::Step,
 };
@@ -21,6 +22,9 @@ use crate::{
 const QUEUE: usize = 4_096;
 /// The apiserver refuses longer notes: bytes.
 const NOTE: usize = 1_024;
+/// What is done, and to what, as metrics have it.
+const PUBLISH: &str = "publish";
+const EVENT: &str = "Event";
 
 /// Publishes reports about objects. Cheap to clone.
 #[derive(Clone)]
@@ -31,15 +35,18 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Starts publishing as the replica `instance`. Must be called within a Tokio runtime.
-    pub fn start(client: Client, instance: &str) -> Self {
+    /// Starts publishing as the replica `instance`, and counting in `metrics`. Must be called within a Tokio runtime.
+    pub fn start(client: Client, instance: &str, metrics: Metrics) -> Self {
         let reporter = Reporter { controller: MANAGER.into(), instance: Some(instance.into()) };
         let publisher = Publisher::new(client, reporter);
         let (reports, mut waiting) = mpsc::channel::<(ObjectReference, Report)>(QUEUE);
         tokio::spawn(async move {
             while let Some((object, report)) = waiting.recv().await {
                 let (namespace, event) = (object.namespace.clone().unwrap_or_default(), event(report));
-                if let Err(error) = Step::Report.around(&namespace, publisher.publish(&event, &object)).await {
+                let result = Step::Report.around(&namespace, publisher.publish(&event, &object)).await;
+                let result = result.map_err(|source| failed(object, source));
+                metrics.written(PUBLISH, EVENT.into(), result.as_ref().map(drop));
+                if let Err(error) = result {
                     tracing::debug!(error = &error as &dyn std::error::Error, "could not publish an Event");
                 }
             }
@@ -61,6 +68,11 @@ impl Recorder {
         }
         self.is_full.store(dropped, Ordering::Relaxed);
     }
+}
+
+fn failed(about: ObjectReference, source: kube::Error) -> CarryOutError {
+    let name = format!("about {} {}", about.kind.unwrap_or_default(), about.name.unwrap_or_default());
+    CarryOutError::Api { action: PUBLISH, kind: EVENT.into(), name, source: Box::new(source) }
 }
 
 fn event(report: Report) -> Event {

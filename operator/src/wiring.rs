@@ -139,7 +139,7 @@ async fn lead(
     let (rings, heard) = mpsc::channel(1);
     let bells = Bells::listen(&arguments.redis_address, &installation.redis);
     tokio::spawn(pass_on(bells, rings, watches.notices.clone()));
-    let recorder = Recorder::start(client.clone(), &arguments.identity);
+    let recorder = Recorder::start(client.clone(), &arguments.identity, metrics.clone());
     let migration = Migration::new(client.clone(), recorder.clone());
     let agent_client = AgentClient::new(Lessons::new(client.clone()))?;
     let hands = Hands { client, agents: agent_client, recorder, leading: leads, metrics };

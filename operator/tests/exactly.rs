@@ -51,13 +51,14 @@ impl World {
         cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], "").unwrap();
         let client = cluster.client().await.unwrap();
         let (leading, leads) = watch::channel(Some(Instant::now() + Duration::from_hours(1)));
-        let recorder = Recorder::start(client.clone(), "test");
+        let metrics = Metrics::new(&Registry::new("test"));
+        let recorder = Recorder::start(client.clone(), "test", metrics.clone());
         let hands = Hands {
             client: client.clone(),
             agents: AgentClient::new(Lessons::new(client.clone())).unwrap(),
             recorder,
             leading: Leadership::new(leads),
-            metrics: Metrics::new(&Registry::new("test")),
+            metrics,
         };
         let spec = json!({ "schedule": "0 9 * * *", "task": { "instructions": "i" }, "agentRef": { "name": "ada" } });
         let schedules = Api::<KomputerSchedule>::namespaced(client.clone(), NAMESPACE);

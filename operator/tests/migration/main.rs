@@ -15,9 +15,11 @@ use k8s_openapi::{
 };
 use komputer_crds::validate::Kind;
 use komputer_operator::{
+    metrics::Metrics,
     migration::{Migration, MigrationError},
     recorder::Recorder,
 };
+use komputer_telemetry::Registry;
 use komputer_tests::{cluster::LightCluster, node::eventually, ports::free_port};
 use kube::{
     Api, Client, ResourceExt,
@@ -111,7 +113,8 @@ async fn what_was_there_before_komputer_is_stored_anew_however_often_that_is_int
     komputer::apply(&cluster, &komputer::definitions(port));
     komputer::apply(&cluster, &[komputer::configuration(port)]);
     let operator = komputer::client_of_operator(&cluster).await;
-    let migration = Migration::new(operator.clone(), Recorder::start(operator, "test"));
+    let recorder = Recorder::start(operator.clone(), "test", Metrics::new(&Registry::new("test")));
+    let migration = Migration::new(operator, recorder);
     without_webhooks_nothing_is_claimed(&cluster, &client, &migration).await;
 
     let webhooks = komputer::webhooks(client.clone(), port).await;
