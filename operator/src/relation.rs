@@ -6,7 +6,8 @@ use std::{
 
 /// Which right sides each left side has, and the other way round.
 pub(crate) struct Relation<L, R> {
-    of: HashMap<L, BTreeSet<R>>,
+    /// In order. Of thousands most have one, for which a set takes ten times the room.
+    of: HashMap<L, Box<[R]>>,
     to: HashMap<R, BTreeSet<L>>,
 }
 
@@ -19,8 +20,9 @@ impl<L, R> Default for Relation<L, R> {
 impl<L: Clone + Eq + Ord + Hash, R: Clone + Eq + Ord + Hash> Relation<L, R> {
     /// `left` has these and no others from now on; answers which it has no more or only now.
     pub(crate) fn update(&mut self, left: &L, has: BTreeSet<R>) -> Vec<R> {
-        let before = if has.is_empty() { self.of.remove(left) } else { self.of.insert(left.clone(), has.clone()) };
-        let before = before.unwrap_or_default();
+        let kept: Box<[R]> = has.iter().cloned().collect();
+        let before = if has.is_empty() { self.of.remove(left) } else { self.of.insert(left.clone(), kept) };
+        let before: BTreeSet<R> = before.unwrap_or_default().into_iter().collect();
         for ceased in before.difference(&has) {
             if let Some(lefts) = self.to.get_mut(ceased) {
                 lefts.remove(left);

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use k8s_openapi::apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::Condition};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -177,14 +178,15 @@ pub enum ImagePullPolicy {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Resources {
+    // Thousands of statuses are kept in memory, where a `BTreeMap` of one amount takes as much as of eleven.
     /// What it asks for, like `{memory: 384Mi, cpu: 100m}`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(schema_with = "schema::quantities")]
-    pub requests: BTreeMap<String, Quantity>,
+    pub requests: IndexMap<String, Quantity>,
     /// What it may use, like `{memory: 1Gi}`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(schema_with = "schema::quantities")]
-    pub limits: BTreeMap<String, Quantity>,
+    pub limits: IndexMap<String, Quantity>,
 }
 
 /// The workspace volume.

@@ -13,8 +13,8 @@ pub(super) fn effective(observed: &Observed) -> Option<Effective> {
         template_name: template_name(agent).into(),
         image: container.image.unwrap_or_default(),
         resources: Resources {
-            requests: resources.requests.unwrap_or_default(),
-            limits: resources.limits.unwrap_or_default(),
+            requests: resources.requests.into_iter().flatten().collect(),
+            limits: resources.limits.into_iter().flatten().collect(),
         },
         storage: build::storage(agent, &resolved.template),
         rollout: rollout::chosen(agent, &resolved.template),

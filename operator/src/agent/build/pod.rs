@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvFromSource, EnvVar, EnvVarSource,
@@ -173,8 +174,8 @@ fn user_secret(name: &str) -> EnvFromSource {
 fn resources(template: &Template) -> ResourceRequirements {
     let quantity = |name: &str, value: &str| (name.to_owned(), Quantity(value.into()));
     let given = template.resources.clone().unwrap_or_default();
-    let or = |given: BTreeMap<String, Quantity>, default: BTreeMap<String, Quantity>| {
-        Some(if given.is_empty() { default } else { given })
+    let or = |given: IndexMap<String, Quantity>, default: BTreeMap<String, Quantity>| {
+        Some(if given.is_empty() { default } else { given.into_iter().collect() })
     };
     ResourceRequirements {
         requests: or(given.requests, [quantity("cpu", "50m"), quantity("memory", "384Mi")].into()),
