@@ -85,7 +85,7 @@ async fn tasks(space: Space) {
     space.apply("KomputerTask", "unwanted", of(ENDLESS)).await;
     space.phase("unwanted", "Running").await;
     space.delete("KomputerTask", "unwanted").await;
-    space.task("last", of("four")).await;
+    space.task("wanted", of("four")).await;
     let done = json!({ "succeeded": 4, "failed": 0, "cancelled": 3 });
     space.stands("KomputerAgent", "worker", "Idle", |status| status["tasks"] == done).await;
 }
