@@ -137,9 +137,13 @@ async fn squads(space: Space) {
         space.apply("KomputerAgent", name, json!({})).await;
         space.stands("KomputerAgent", name, "Idle", |_| true).await;
     }
+    // One after the other, so that they move in so: of two at once, either pod may be gone first.
     let two = json!([{ "name": "ada" }, { "name": "bob" }]);
-    space.apply("KomputerSquad", "crew", members(two.clone())).await;
-    space.stands("KomputerSquad", "crew", "Running", |_| true).await;
+    for some in [json!([{ "name": "ada" }]), two.clone()] {
+        space.apply("KomputerSquad", "crew", members(some.clone())).await;
+        space.seats("crew-squad", some.as_array().map_or(0, Vec::len)).await;
+        space.stands("KomputerSquad", "crew", "Running", |_| true).await;
+    }
     let three = json!([{ "name": "ada" }, { "name": "bob" }, { "name": "cyd", "template": { "instructions": "one" } }]);
     space.apply("KomputerSquad", "crew", members(three)).await;
     space.stands("KomputerAgent", "cyd", "Idle", |status| status["tasks"]["succeeded"] == 1).await;
@@ -147,9 +151,7 @@ async fn squads(space: Space) {
 
     space.apply("KomputerSquad", "crew", members(two)).await;
     space.gone("KomputerAgent", "cyd").await;
-    space
-        .until("Pod", "crew-squad", |pod| pod["spec"]["containers"].as_array().is_some_and(|all| all.len() == 2))
-        .await;
+    space.seats("crew-squad", 2).await;
     space.stands("KomputerSquad", "crew", "Running", |_| true).await;
 
     let mut nobodys = members(json!([{ "name": "nobody" }]));
@@ -224,6 +226,11 @@ impl Space {
             ready.is_some_and(|ready| ready["reason"] == reason) && is_so(&object["status"])
         })
         .await;
+    }
+
+    /// Waits until so many are in a squad's pod.
+    async fn seats(&self, pod: &str, count: usize) {
+        self.until("Pod", pod, |pod| pod["spec"]["containers"].as_array().is_some_and(|all| all.len() == count)).await;
     }
 
     async fn until(&self, kind: &str, name: &str, is_so: impl Fn(&Value) -> bool) {
