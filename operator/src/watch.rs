@@ -23,7 +23,7 @@ pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned
 impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static> Watched for K {}
 
 /// Objects of a list that are in memory as they came, before they are pruned: the most memory is needed at the start.
-const PAGE: u32 = 100;
+pub(crate) const PAGE: u32 = 100;
 
 /// Fills the returned store for as long as the process lives. `prune` drops what nobody reads before it is kept;
 /// `changed` is told of every object that appears, changes or goes, and of none before the store has all of them.

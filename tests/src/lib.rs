@@ -1,6 +1,7 @@
 //! What the suites against real clusters share.
 pub mod agents;
 pub mod cluster;
+pub mod document;
 pub mod flux;
 pub mod kustomize;
 pub mod node;

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use komputer_crds::{GROUP, STORAGE_VERSION};
-use komputer_tests::cluster::LightCluster;
+use komputer_tests::{cluster::LightCluster, document::yaml_blocks};
 use serde_json::{Value, json};
 
 use crate::cluster::{cluster, manifests, quietly, repository};
@@ -46,9 +46,9 @@ fn what_the_document_of_connectors_shows_applies_as_it_stands_there() {
         quietly(&cluster, &["create", "namespace", namespace], "");
     }
     let document = std::fs::read_to_string(repository("docs/connectors.md")).unwrap();
-    let blocks: Vec<_> = document.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```")).collect();
+    let blocks = yaml_blocks(&document);
     assert_eq!(blocks.len(), 2);
-    for (block, _) in blocks {
+    for block in blocks {
         quietly(&cluster, &["apply", "--server-side", "-f", "-"], block);
     }
 }

@@ -1,5 +1,5 @@
 //! Every YAML and every kubectl command of docs/gitops.md works as it stands there.
-use komputer_tests::{cluster::LightCluster, kustomize::repository};
+use komputer_tests::{cluster::LightCluster, document::yaml_blocks, kustomize::repository};
 use serde_json::{Value, json};
 
 use crate::files::{find, kustomize_of_user, text};
@@ -11,11 +11,6 @@ kind: ConfigMap
 metadata: {name: argocd-cm}
 data: {of.the.user: stays}
 ";
-
-/// The YAML blocks of the document.
-fn blocks(document: &str) -> Vec<&str> {
-    document.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(block, _)| block).collect()
-}
 
 /// The objects of a block that is a part of a kustomization.
 fn build(block: &str) -> Vec<Value> {
@@ -38,7 +33,7 @@ fn what_the_document_says_works_as_it_stands_there() {
         cluster.kubectl(&["create", "namespace", namespace], "").unwrap();
     }
     let (metadata, kustomizations): (Vec<_>, Vec<_>) =
-        blocks(&document).into_iter().partition(|block| block.starts_with("metadata:"));
+        yaml_blocks(&document).into_iter().partition(|block| block.starts_with("metadata:"));
     assert_eq!((metadata.len(), kustomizations.len()), (1, 6));
     for block in kustomizations {
         apply(&cluster, build(block));
@@ -76,7 +71,7 @@ fn guards_are_those_of_the_definitions(block: &str) {
 #[test]
 fn patched_policies_allow_what_the_document_says() {
     let document = text("docs/gitops.md");
-    let block = blocks(&document).into_iter().find(|block| block.contains("required-budget")).unwrap();
+    let block = yaml_blocks(&document).into_iter().find(|block| block.contains("required-budget")).unwrap();
     let objects = build(block);
     let first = |name: &str| &find(&objects, "ValidatingAdmissionPolicy", name)["spec"]["variables"][0];
     let allowed = json!({ "name": "allowed", "expression": r#"["claude-sonnet-*", "claude-haiku-4-5"]"# });

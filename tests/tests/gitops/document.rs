@@ -2,7 +2,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, ensure};
-use komputer_tests::node::Node;
+use komputer_tests::{document::yaml_blocks, node::Node};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -12,7 +12,7 @@ const INFRASTRUCTURE: &str = include_str!("../../../examples/gitops/flux/cluster
 #[test]
 fn every_block_of_the_document_is_a_file_of_the_example() -> anyhow::Result<()> {
     let files = files(&root().join("examples/gitops/flux"))?;
-    let blocks: Vec<_> = DOCUMENT.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks = yaml_blocks(DOCUMENT);
     ensure!(blocks.len() >= 4, "{} blocks", blocks.len());
     for block in blocks {
         ensure!(files.iter().any(|file| file == block), "no file of the example is this block:\n{block}");

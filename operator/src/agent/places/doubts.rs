@@ -9,14 +9,12 @@ use kube::{Api, Client, api::ListParams};
 use tokio::sync::mpsc;
 
 use super::{Places, line::Doubt, places_of};
-use crate::{agent::build::MANAGED_BY, carry_out::TIMEOUT};
+use crate::{agent::build::MANAGED_BY, carry_out::TIMEOUT, watch::PAGE};
 
 /// Asked at the same time.
 const CONCURRENCY: usize = 8;
 /// How long a watch may take to show a pod that is there, before the apiserver is asked again.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Pods listed at once: the more, the more memory a beginning takes.
-const PAGE: u32 = 100;
 
 /// Places that were given up, and may have a pod.
 pub struct Doubts(pub(super) mpsc::UnboundedReceiver<Doubt>);
