@@ -102,7 +102,8 @@ pub struct KomputerAgentSpec {
     #[schemars(range(min = -1_000_000, max = 1_000_000))]
     pub priority: Option<i32>,
 
-    /// When a pod is replaced that was made before a change; the template's, else `WhenIdle`, where absent.
+    /// When a pod is replaced that was made before a change; the template's, else `WhenIdle`, where absent. The members of
+    /// a squad share a pod, and the most careful of them decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
 

@@ -3,7 +3,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::KomputerAgentSpec;
+use super::{KomputerAgentSpec, PodFailure};
 use crate::{name_limit::NameLimit, schema};
 
 /// Which agents work side by side.
@@ -93,6 +93,10 @@ pub struct KomputerSquadStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub pod_name: Option<String>,
+
+    /// The last pod that ended for good before its time; forgotten once one has been ready for 10 min, or none is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_failure: Option<PodFailure>,
 
     /// How each member stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

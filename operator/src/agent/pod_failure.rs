@@ -17,8 +17,38 @@ const RECOVERY: Duration = Duration::from_mins(10);
 /// Characters of a message that are kept.
 const MESSAGE: usize = 256;
 
+/// What is to come of a pod that has ended for good.
+pub(crate) struct Ended {
+    /// What is remembered of it.
+    pub(crate) failure: PodFailure,
+    /// Until when it keeps its place, where it does: the more of them have ended, the longer.
+    pub(crate) stays_until: Option<Timestamp>,
+    /// For people.
+    pub(crate) message: String,
+}
+
+/// What is to come of `pod`, which has ended, after the one before it.
+pub(crate) fn ended(before: Option<&PodFailure>, pod: &AgentPod, why: &str, now: Timestamp) -> Ended {
+    let failure = after(before, pod, why, now);
+    let stays_until = Some(due(&failure)).filter(|due| *due > now);
+    let message = match stays_until {
+        None => format!("{why}; a new one follows"),
+        Some(due) => format!("{why}; as the {} pods in a row before it; a new one follows at {due}", failure.count - 1),
+    };
+    Ended { failure, stays_until, message }
+}
+
+/// What pods before it ended of is forgotten once a pod has been ready for a while; answers when that is.
+pub(crate) fn recover(failure: &mut Option<PodFailure>, pod: &AgentPod, now: Timestamp) -> Option<Timestamp> {
+    let time = pod.status.ready_since().map(|since| later(since, RECOVERY)).filter(|_| failure.is_some())?;
+    if time <= now {
+        *failure = None;
+    }
+    Some(time).filter(|time| *time > now)
+}
+
 /// The failure of `pod`, after the one before it.
-pub(super) fn after(before: Option<&PodFailure>, pod: &AgentPod, why: &str, now: Timestamp) -> PodFailure {
+fn after(before: Option<&PodFailure>, pod: &AgentPod, why: &str, now: Timestamp) -> PodFailure {
     let uid = pod.uid().unwrap_or_default();
     match before {
         Some(before) if before.pod_uid == uid => before.clone(),
@@ -32,15 +62,10 @@ pub(super) fn after(before: Option<&PodFailure>, pod: &AgentPod, why: &str, now:
 }
 
 /// When the pod that failed makes room for another.
-pub(super) fn due(failure: &PodFailure) -> Timestamp {
+fn due(failure: &PodFailure) -> Timestamp {
     let doublings = u32::try_from(failure.count - 2).ok();
     let wait = doublings.map_or(Duration::ZERO, |doublings| FIRST_WAIT * 2_u32.saturating_pow(doublings.min(8)));
     later(failure.time.0, wait.min(LONGEST_WAIT))
-}
-
-/// Until when failures are remembered while the pod is ready.
-pub(super) fn forgotten_at(pod: &AgentPod) -> Option<Timestamp> {
-    pod.status.ready_since().map(|since| later(since, RECOVERY))
 }
 
 fn later(time: Timestamp, by: Duration) -> Timestamp {

@@ -15,7 +15,7 @@ pub(super) enum Outdated {
 }
 
 /// When the agent's pod is replaced that was made before a change.
-pub(super) fn chosen(agent: &KomputerAgent, template: &Template) -> Rollout {
+pub(crate) fn chosen(agent: &KomputerAgent, template: &Template) -> Rollout {
     agent.spec.rollout.or(template.rollout).unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use komputer_crds::{
     recurrence::duration,
-    v1beta1::{KomputerSquadStatus, SquadPhase, StatusConditions},
+    v1beta1::{KomputerSquadStatus, PodFailure, SquadPhase, StatusConditions},
     validate::{self, Kind},
 };
 use kube::ResourceExt;
@@ -35,11 +35,17 @@ pub(super) struct Work {
     pub(super) apply: Vec<Child>,
     /// When to decide again although nothing changes.
     pub(super) until: Option<Timestamp>,
+    /// The last pod that ended before its time, as long as that is remembered.
+    pub(super) pod_failure: Option<PodFailure>,
 }
 
 impl Work {
     pub(super) fn again_soon(&mut self, now: Timestamp) {
-        self.until = self.until.into_iter().chain(now.checked_add(SOON).ok()).min();
+        self.again_at(now.checked_add(SOON).unwrap_or(Timestamp::MAX));
+    }
+
+    pub(super) fn again_at(&mut self, time: Timestamp) {
+        self.until = self.until.into_iter().chain([time]).min();
     }
 }
 
@@ -51,7 +57,8 @@ pub fn decide(observed: &Observed) -> Plan<KomputerSquadStatus> {
     let again = work.until.map(|until| until.duration_since(observed.now).unsigned_abs());
     let plan = Plan { remove: work.remove, apply: work.apply, again, ..Plan::nothing() };
     let written = Written { status: observed.squad.status.as_ref(), at: observed.written };
-    show(plan, written, status::of(observed, stand, orphaned), status::only_progress, observed.now)
+    let wanted = status::of(observed, stand, orphaned, work.pod_failure);
+    show(plan, written, wanted, status::only_progress, observed.now)
 }
 
 fn stand(observed: &Observed, orphaned: Option<Timestamp>, work: &mut Work) -> Stand {
@@ -103,7 +110,7 @@ fn wait_for_members(observed: &Observed, since: Timestamp, stand: Stand, work: &
     if until <= observed.now {
         work.remove.push(Removal::Squad(Exactly::of(squad)));
     }
-    work.until = work.until.into_iter().chain([until]).min();
+    work.again_at(until);
     let message = format!(
         "None of the agents in spec.members exists; create one before {until}, when the squad goes by spec.orphanTTL"
     );

@@ -1,7 +1,9 @@
 //! The shared pod: who sits in it, and when it is made, replaced and removed.
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use komputer_crds::v1beta1::SquadPhase;
+use komputer_crds::v1beta1::{Rollout, SquadPhase};
 use kube::{Resource, ResourceExt};
 
 use super::{
@@ -13,8 +15,8 @@ use super::{
 };
 use crate::{
     agent::{
-        self, AgentPod, Attendance, MANIFEST_HASH, Place, PodState, SeatedAgent, attendance, differs,
-        metadata_of_shared_pod, namespace, of_container, prepare, seats_of, shared_pod,
+        self, AgentPod, Attendance, Ended, MANIFEST_HASH, Place, PodState, SeatedAgent, attendance, differs,
+        metadata_of_shared_pod, namespace, of_container, prepare, rollout_of, seats_of, shared_pod,
     },
     conditions::Progress,
     plan::{Child, Exactly, Removal},
@@ -70,17 +72,42 @@ pub(super) fn seating(observed: &Observed) -> Seating<'_> {
     seating
 }
 
-/// The member's agent, where the squad has it and it is in no other pod: two pods never have one workspace.
+/// The member's agent, where it is in no other pod: two pods never have one workspace.
 fn free<'a>(observed: &Observed, member: &'a Member) -> Option<&'a agent::Observed> {
-    let agent = member.agent.as_ref().filter(|agent| agent.pod.is_none())?;
+    of_squad(observed, member).filter(|agent| agent.pod.is_none())
+}
+
+/// The member's agent, where the squad has it.
+fn of_squad<'a>(observed: &Observed, member: &'a Member) -> Option<&'a agent::Observed> {
+    let agent = member.agent.as_ref()?;
     let is_here = agent.squad.as_ref().is_some_and(|membership| membership.stays);
     (member.keeper.is_none() && is_here && members::is_own(observed, member)).then_some(agent)
+}
+
+/// A member whose own pod goes presently: a pod that began without it would be replaced for it at once. A pod that its
+/// node does not let go is not waited for.
+fn comes_presently(observed: &Observed, work: &mut Work) -> Option<String> {
+    let all = observed.members.iter().filter_map(|member| of_squad(observed, member));
+    let mut movers = all.filter(|agent| !matches!(attendance(agent), Attendance::Absent));
+    let mover = movers.find(|agent| {
+        let Some(pod) = agent.pod.as_deref().filter(|pod| agent.owns(*pod)) else { return false };
+        match agent::pod_state(pod) {
+            PodState::Leaving(Some(until)) => {
+                work.again_at(until);
+                observed.now < until
+            }
+            _ => !agent.works(),
+        }
+    })?;
+    Some(mover.agent.name_any())
 }
 
 /// Makes, replaces or removes the pod, and says how it stands.
 pub(super) fn pod(observed: &Observed, seating: &Seating<'_>, work: &mut Work) -> Stand {
     work.until = seating.until;
     let wanted = seating.wakes.then(|| manifest(observed, seating));
+    let before = observed.squad.status.as_ref().and_then(|status| status.pod_failure.clone());
+    work.pod_failure = before.filter(|_| seating.wakes);
     let Some(pod) = observed.pod.as_deref() else {
         return match wanted {
             Some(wanted) => begin(observed, seating, wanted, work),
@@ -96,15 +123,36 @@ pub(super) fn pod(observed: &Observed, seating: &Seating<'_>, work: &mut Work) -
     };
     match agent::pod_state(pod) {
         PodState::Leaving(_) => return Stand::starting("The last pod is going; a new one follows where one is needed"),
-        PodState::Over(why) => {
-            work.remove.push(Removal::Pod(Exactly::of(pod)));
-            return Stand::starting(&format!("The pod has ended: {why}; a new one follows"));
-        }
+        PodState::Over(why) => return over(observed, pod, &why, seating.wakes, work),
         _ => {}
     }
-    let hash = |annotations: &std::collections::BTreeMap<String, String>| annotations.get(MANIFEST_HASH).cloned();
-    let is_outdated = wanted.as_ref().is_none_or(|wanted| hash(wanted.annotations()) != hash(pod.annotations()));
-    if is_outdated { replace(observed, pod, wanted.is_some(), work) } else { runs(pod) }
+    let hash = |annotations: &BTreeMap<String, String>| annotations.get(MANIFEST_HASH).cloned();
+    match wanted {
+        None => return replace(observed, pod, None, work),
+        Some(wanted) if hash(wanted.annotations()) != hash(pod.annotations()) => {
+            return replace(observed, pod, Some(rollout(seating, pod)), work);
+        }
+        Some(_) => {}
+    }
+    if let Some(time) = agent::recover(&mut work.pod_failure, pod, observed.now) {
+        work.again_at(time);
+    }
+    runs(pod)
+}
+
+/// A pod that ended for good makes room for another, where one is wanted the later the more of them did.
+fn over(observed: &Observed, pod: &AgentPod, why: &str, is_wanted: bool, work: &mut Work) -> Stand {
+    if !is_wanted {
+        work.remove.push(Removal::Pod(Exactly::of(pod)));
+        return Stand::starting("The last pod has ended");
+    }
+    let Ended { failure, stays_until, message } = agent::ended(work.pod_failure.as_ref(), pod, why, observed.now);
+    match stays_until {
+        None => work.remove.push(Removal::Pod(Exactly::of(pod))),
+        Some(until) => work.again_at(until),
+    }
+    work.pod_failure = Some(failure);
+    Stand { progress: Progress::Retrying, reason: "PodFailed", ..Stand::starting(&message) }
 }
 
 fn manifest(observed: &Observed, seating: &Seating<'_>) -> Pod {
@@ -127,6 +175,9 @@ fn begin(observed: &Observed, seating: &Seating<'_>, wanted: Pod, work: &mut Wor
             message: "Each member that is to be awake waits for its turn; their conditions say why".into(),
         };
     }
+    if let Some(name) = comes_presently(observed, work) {
+        return Stand::starting(&format!("KomputerAgent {name} gives its own pod up first"));
+    }
     // Always: a policy of before there were squads knows one port.
     work.apply.extend(seating.seated.first().into_iter().flat_map(|(agent, _)| namespace(agent)));
     work.apply.extend(seating.seated.iter().flat_map(|(agent, seat)| prepare(agent, seat.resolved)));
@@ -135,24 +186,62 @@ fn begin(observed: &Observed, seating: &Seating<'_>, wanted: Pod, work: &mut Wor
     Stand::starting("The pod is starting")
 }
 
-/// The pod goes once nobody in it works. That it will is said before, so that nobody begins a task meanwhile.
-fn replace(observed: &Observed, pod: &AgentPod, is_replaced: bool, work: &mut Work) -> Stand {
+/// When a pod is replaced that was made before a change. All in it go with it, so that the most careful of them decides;
+/// who is to come or go waits for those that work, and no longer.
+fn rollout(seating: &Seating<'_>, pod: &AgentPod) -> Rollout {
+    let wanted: BTreeSet<_> = seating.seated.iter().map(|(_, seat)| seat.agent.name_any()).collect();
+    if wanted != seats_of(pod).into_keys().collect() {
+        return Rollout::WhenIdle;
+    }
+    let rollouts = seating.seated.iter().map(|(_, seat)| rollout_of(seat.agent, &seat.resolved.template));
+    rollouts
+        .max_by_key(|rollout| match rollout {
+            Rollout::Immediately => 0,
+            Rollout::WhenIdle => 1,
+            Rollout::OnDelete => 2,
+        })
+        .unwrap_or_default()
+}
+
+/// The pod goes once nobody in it works, where another follows as that says. That it will is said before, so that nobody
+/// begins a task meanwhile.
+fn replace(observed: &Observed, pod: &AgentPod, another: Option<Rollout>, work: &mut Work) -> Stand {
     let replacing = |message: String| Stand {
         phase: SquadPhase::Replacing,
         progress: Progress::Progressing,
         reason: "Replacing",
         message,
     };
-    if let Some(name) = busy(observed, pod) {
-        return replacing(format!("Its pod is to be replaced, which waits until {name} has ended its task"));
+    match another {
+        Some(Rollout::OnDelete) if works_as_it_is(pod) => {
+            let outdated = "The pod was made before a member, its template or a Secret changed; delete it to have it \
+                            replaced, because a member's rollout is OnDelete";
+            return Stand::done(SquadPhase::Running, "Running", outdated);
+        }
+        Some(Rollout::Immediately) => {}
+        _ => {
+            if let Some(name) = busy(observed, pod) {
+                return replacing(format!("Its pod is to be replaced, which waits until {name} has ended its task"));
+            }
+        }
     }
     let before = observed.squad.status.as_ref().and_then(|status| status.phase);
-    if is_replaced && before != Some(SquadPhase::Replacing) {
+    if another.is_some() && before != Some(SquadPhase::Replacing) {
         work.again_soon(observed.now);
         return replacing("Its pod is about to be replaced".into());
     }
     work.remove.push(Removal::Pod(Exactly::of(pod)));
-    replacing(if is_replaced { "Its pod is being replaced".into() } else { "Nobody needs its pod any more".into() })
+    replacing(if another.is_some() {
+        "Its pod is being replaced".into()
+    } else {
+        "Nobody needs its pod any more".into()
+    })
+}
+
+/// Whether none of its containers needs a change to work.
+fn works_as_it_is(pod: &AgentPod) -> bool {
+    let cannot_work = |state| matches!(state, PodState::Lacks(_) | PodState::Fails(_));
+    seats_of(pod).values().all(|seat| !cannot_work(of_container(pod, &seat.container)))
 }
 
 /// Who sits in the pod and is in the middle of a task. Whoever is suspended or deleted is meant to be stopped, and whoever

@@ -1,6 +1,6 @@
 //! Where a squad stands, as its status says it.
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use komputer_crds::v1beta1::{KomputerSquadStatus, SquadMemberStatus, SquadPhase, StatusConditions};
+use komputer_crds::v1beta1::{KomputerSquadStatus, PodFailure, SquadMemberStatus, SquadPhase, StatusConditions};
 
 use super::{
     observe::{Member, Observed},
@@ -44,7 +44,12 @@ impl Stand {
     }
 }
 
-pub(super) fn of(observed: &Observed, stand: Stand, orphaned_since: Option<Timestamp>) -> KomputerSquadStatus {
+pub(super) fn of(
+    observed: &Observed,
+    stand: Stand,
+    orphaned_since: Option<Timestamp>,
+    pod_failure: Option<PodFailure>,
+) -> KomputerSquadStatus {
     let squad = &*observed.squad;
     let generation = squad.metadata.generation;
     let before = squad.status.as_ref().map_or(&[][..], StatusConditions::conditions);
@@ -56,6 +61,7 @@ pub(super) fn of(observed: &Observed, stand: Stand, orphaned_since: Option<Times
         conditions: conditions(&standing, deprecated(squad), generation, before, observed.now),
         phase: Some(phase),
         pod_name: pod.map(|_| shared_pod_name(&squad.name_any())),
+        pod_failure,
         members: observed.members.iter().map(|found| member(observed, found)).collect(),
         orphaned_since: orphaned_since.map(Time),
     }

@@ -1,6 +1,7 @@
 //! Each situation by its value.
 mod membership;
 mod pods;
+mod replacement;
 mod standings;
 
 use std::{sync::Arc, time::Duration};

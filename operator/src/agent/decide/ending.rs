@@ -6,7 +6,7 @@ use crate::{
     agent::{
         AgentPod, build,
         observe::Observed,
-        pod_failure,
+        pod_failure::{self, Ended},
         pod_state::{Trouble, TroubleKind},
         status::Situation,
         template::Resolved,
@@ -35,15 +35,11 @@ pub(super) fn leaving(observed: &Observed, until: Option<Timestamp>, work: &mut 
 
 /// A pod that ended for good makes room for another, the later the more of them did.
 pub(super) fn over(observed: &Observed, pod: &AgentPod, why: &str, work: &mut Work) -> Situation {
-    let failure = pod_failure::after(work.pod_failure.as_ref(), pod, why, observed.now);
-    let due = pod_failure::due(&failure);
-    let message = if due <= observed.now {
-        remove_pod(observed, work);
-        format!("{why}; a new one follows")
-    } else {
-        work.again_at(due);
-        format!("{why}; as the {} pods in a row before it; a new one follows at {due}", failure.count - 1)
-    };
+    let Ended { failure, stays_until, message } = pod_failure::ended(work.pod_failure.as_ref(), pod, why, observed.now);
+    match stays_until {
+        None => remove_pod(observed, work),
+        Some(until) => work.again_at(until),
+    }
     work.pod_failure = Some(failure);
     Situation::Fails(Trouble { kind: TroubleKind::PodFailed, message })
 }
@@ -60,9 +56,7 @@ pub(super) fn furnish(observed: &Observed, pod: &AgentPod, resolved: &Resolved, 
 
 /// What pods before it ended of is forgotten once a pod has been ready for a while.
 pub(super) fn recovered(observed: &Observed, pod: &AgentPod, work: &mut Work) {
-    match pod_failure::forgotten_at(pod).filter(|_| work.pod_failure.is_some()) {
-        Some(time) if time > observed.now => work.again_at(time),
-        Some(_) => work.pod_failure = None,
-        None => {}
+    if let Some(time) = pod_failure::recover(&mut work.pod_failure, pod, observed.now) {
+        work.again_at(time);
     }
 }

@@ -1,13 +1,13 @@
 //! An agent of a squad: the squad makes the pod, and all else is as for any other.
 use std::fmt::Write as _;
 
-use super::{LAST_POD, Work, address, calls, own_secret, short};
+use super::{LAST_POD, Work, address, calls, ending::furnish, own_secret, short};
 use crate::agent::{
     Membership,
     build::workspace_path,
     observe::Observed,
     places::Place,
-    pod_state::{self, PodState},
+    pod_state::{self, PodState, Trouble, TroubleKind},
     seat::seats_of,
     status::Situation,
     template::Resolved,
@@ -28,13 +28,20 @@ pub(super) fn seated(observed: &Observed, membership: &Membership, resolved: &Re
         };
     };
     match pod_state::of_container(pod, &seat.container) {
-        PodState::Leaving(_) | PodState::Over(_) => Situation::Starting(LAST_POD.into()),
+        PodState::Leaving(_) => Situation::Starting(LAST_POD.into()),
+        PodState::Over(why) => {
+            let message = format!("The pod of KomputerSquad {squad} has ended: {why}");
+            Situation::Fails(Trouble { kind: TroubleKind::PodFailed, message })
+        }
         PodState::Fails(trouble) => Situation::Fails(trouble),
         PodState::Lacks(what) => {
             work.apply.push(own_secret(observed, resolved));
             Situation::WaitsForSecret(what)
         }
-        PodState::Starting(message) => Situation::Starting(message),
+        PodState::Starting(message) => {
+            furnish(observed, pod, resolved, work);
+            Situation::Starting(message)
+        }
         PodState::Ready { ip } => {
             work.calls = calls(observed, resolved, &address(observed, pod, ip, seat.port));
             if let Some(situation) = short(observed, work) {

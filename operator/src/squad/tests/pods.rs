@@ -1,5 +1,8 @@
 //! The shared pod: what is in it, and when it comes and goes.
-use k8s_openapi::api::core::v1::{Container, Pod};
+use k8s_openapi::{
+    api::core::v1::{Container, Pod},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
 
 use super::*;
 
@@ -183,12 +186,38 @@ fn who_is_suspended_is_not_waited_for_and_the_others_are() {
 #[test]
 fn nobody_sits_here_who_has_a_pod_elsewhere() {
     let mut observed = crew(vec![member("ada"), member("bob"), member("cyd")]);
-    let ada = of(&mut observed, "ada");
-    let mut pod = AgentPod::default();
-    pod.metadata.owner_references = ada.agent.controller_owner_ref(&()).map(|owner| vec![owner]);
-    ada.pod = Some(Arc::new(pod));
+    has_own_pod(of(&mut observed, "ada"), None);
+    works(&mut observed, "ada", true);
     of(&mut observed, "bob").squad.as_mut().unwrap().stays = false; // it sits in the pod of a squad of before
     assert_eq!(seated(&carried_out(observed)), ["cyd"]);
+}
+
+/// It has a pod of its own, which was to be gone by that time.
+fn has_own_pod(agent: &mut agent::Observed, deleted: Option<Timestamp>) {
+    let mut pod = AgentPod::default();
+    pod.metadata.owner_references = agent.agent.controller_owner_ref(&()).map(|owner| vec![owner]);
+    pod.metadata.deletion_timestamp = deleted.map(Time);
+    agent.pod = Some(Arc::new(pod));
+}
+
+#[test]
+fn who_gives_its_own_pod_up_is_waited_for_unless_its_node_keeps_that() {
+    let mut observed = crew(vec![member("ada"), member("bob")]);
+    has_own_pod(of(&mut observed, "bob"), None);
+    let plan = decide(&observed);
+    assert!(plan.apply.is_empty());
+    let message = stands(&observed, "Starting", "Reconciling", SquadPhase::Pending);
+    assert_eq!(message, "KomputerAgent bob gives its own pod up first");
+
+    let deleted = observed.now;
+    has_own_pod(of(&mut observed, "bob"), Some(deleted));
+    let plan = decide(&observed);
+    assert_eq!((plan.apply.len(), plan.again), (0, Some(Duration::from_mins(1))));
+    observed.now += SignedDuration::from_mins(1);
+    assert_eq!(seated(&carried_out(observed.clone())), ["ada"]);
+
+    of(&mut observed, "bob").pod = None;
+    assert_eq!(seated(&carried_out(observed)), ["ada", "bob"]);
 }
 
 #[test]
@@ -221,16 +250,6 @@ fn a_container_that_crashes_leaves_the_pod_as_it_is() {
     squad(&mut observed, |squad| {
         squad.status.as_mut().unwrap().phase = Some(SquadPhase::Replacing);
     });
-    assert_eq!(decide(&observed).remove, [its_pod()]);
-}
-
-#[test]
-fn a_pod_that_was_evicted_is_made_anew() {
-    let mut observed = carried_out(carried_out(crew(vec![member("ada")])));
-    works(&mut observed, "ada", true);
-    let mut pod = (**observed.pod.as_ref().unwrap()).clone();
-    pod.status.phase = Some("Failed".into());
-    observed.pod = Some(Arc::new(pod));
     assert_eq!(decide(&observed).remove, [its_pod()]);
 }
 
