@@ -28,6 +28,13 @@ pub enum PodState {
     Leaving(Option<Timestamp>),
 }
 
+impl PodState {
+    /// Whether it comes to nothing as it is: a change may be its remedy.
+    pub(crate) fn cannot_work(&self) -> bool {
+        matches!(self, Self::Lacks(_) | Self::Fails(_))
+    }
+}
+
 /// What is wrong with a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {

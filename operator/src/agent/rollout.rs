@@ -22,14 +22,13 @@ pub(crate) fn chosen(agent: &KomputerAgent, template: &Template) -> Rollout {
 /// What becomes of the agent's pod, which is outdated; `is_running` says whether a task runs. One that cannot work as it
 /// is never stays: the change may be its remedy.
 pub(super) fn of(agent: &KomputerAgent, template: &Template, pod: &PodState, is_running: bool) -> Outdated {
-    let cannot_work = matches!(pod, PodState::Lacks(_) | PodState::Fails(_));
     let keep = |reason, what: &str| {
         let message =
             format!("Pod {} was made before the agent, its template or a Secret changed; {what}", agent.name_any());
         Outdated::Keep(Remark { type_: "PodOutdated", reason, message })
     };
     match chosen(agent, template) {
-        _ if cannot_work => Outdated::Replace,
+        _ if pod.cannot_work() => Outdated::Replace,
         Rollout::WhenIdle if is_running => keep("WaitsForTask", "it is replaced once the running task has ended"),
         Rollout::OnDelete => keep("WaitsForDeletion", "delete it to have it replaced, because rollout is OnDelete"),
         Rollout::WhenIdle | Rollout::Immediately => Outdated::Replace,

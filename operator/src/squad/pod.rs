@@ -92,9 +92,10 @@ fn comes_presently(observed: &Observed, work: &mut Work) -> Option<String> {
     let mover = movers.find(|agent| {
         let Some(pod) = agent.pod.as_deref().filter(|pod| agent.owns(*pod)) else { return false };
         match agent::pod_state(pod) {
-            PodState::Leaving(Some(until)) => {
-                work.again_at(until);
-                observed.now < until
+            PodState::Leaving(Some(until)) if until <= observed.now => false,
+            PodState::Leaving(until) => {
+                until.into_iter().for_each(|until| work.again_at(until));
+                true
             }
             _ => !agent.works(),
         }
@@ -240,8 +241,7 @@ fn replace(observed: &Observed, pod: &AgentPod, another: Option<Rollout>, work: 
 
 /// Whether none of its containers needs a change to work.
 fn works_as_it_is(pod: &AgentPod) -> bool {
-    let cannot_work = |state| matches!(state, PodState::Lacks(_) | PodState::Fails(_));
-    seats_of(pod).values().all(|seat| !cannot_work(of_container(pod, &seat.container)))
+    seats_of(pod).values().all(|seat| !of_container(pod, &seat.container).cannot_work())
 }
 
 /// Who sits in the pod and is in the middle of a task. Whoever is suspended or deleted is meant to be stopped, and whoever
@@ -254,8 +254,7 @@ fn busy(observed: &Observed, pod: &AgentPod) -> Option<String> {
     let works = |agent: &&agent::Observed| {
         let Some(seat) = seats.get(&agent.agent.name_any()) else { return false };
         let is_stopped = agent.agent.spec.suspend == Some(true) || agent.agent.metadata.deletion_timestamp.is_some();
-        let cannot_work = matches!(of_container(pod, &seat.container), PodState::Lacks(_) | PodState::Fails(_));
-        agent.works() && !is_stopped && !cannot_work
+        agent.works() && !is_stopped && !of_container(pod, &seat.container).cannot_work()
     };
     all.find(works).map(|agent| agent.agent.name_any())
 }

@@ -30,7 +30,7 @@ pub(super) fn seated(observed: &Observed, membership: &Membership, resolved: &Re
     match pod_state::of_container(pod, &seat.container) {
         PodState::Leaving(_) => Situation::Starting(LAST_POD.into()),
         PodState::Over(why) => {
-            let message = format!("The pod of KomputerSquad {squad} has ended: {why}");
+            let message = format!("{why}; KomputerSquad {squad} makes the next");
             Situation::Fails(Trouble { kind: TroubleKind::PodFailed, message })
         }
         PodState::Fails(trouble) => Situation::Fails(trouble),

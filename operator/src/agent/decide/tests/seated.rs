@@ -60,12 +60,43 @@ fn a_member_is_told_its_tasks_at_its_own_port_and_where_the_others_are() {
 fn a_member_is_ready_whatever_becomes_of_the_others() {
     assert_eq!(standing(&decide(&seated())).1, "Idle");
     let mut observed = seated();
-    let mut pod = (**membership(&mut observed).pod.as_ref().unwrap()).clone();
-    pod.status.container_statuses.reverse();
-    pod.status.container_statuses[1].ready = false;
-    pod.status.container_statuses[0].ready = true;
-    membership(&mut observed).pod = Some(Arc::new(pod));
+    change_pod(&mut observed, |pod| {
+        pod.status.container_statuses.reverse();
+        pod.status.container_statuses[1].ready = false;
+        pod.status.container_statuses[0].ready = true;
+    });
     assert_eq!(standing(&decide(&observed)).1, "Starting");
+}
+
+/// The squad's pod, changed.
+fn change_pod(observed: &mut Observed, change: impl FnOnce(&mut AgentPod)) {
+    change(Arc::make_mut(membership(observed).pod.as_mut().unwrap()));
+}
+
+#[test]
+fn a_member_whose_pod_has_ended_says_so_and_leaves_the_next_to_the_squad() {
+    let mut observed = seated();
+    change_pod(&mut observed, |pod| {
+        pod.status.phase = Some("Failed".into());
+        pod.status.reason = Some("Evicted".into());
+    });
+    let plan = decide(&observed);
+    assert_eq!((standing(&plan).1.as_str(), plan.remove.len(), plan.apply.len()), ("PodFailed", 0, 0));
+    assert_eq!(standing(&plan).2, "Pod crew-squad has ended: Evicted; KomputerSquad crew makes the next");
+}
+
+#[test]
+fn a_member_whose_workspace_is_gone_gets_another_while_its_pod_waits_for_one() {
+    let mut observed = seated();
+    observed.volume = None;
+    let made = observed.now;
+    change_pod(&mut observed, |pod| {
+        pod.status.container_statuses[0].ready = false;
+        pod.metadata.creation_timestamp = Some(Time(made));
+    });
+    assert_eq!(kinds(&decide(&observed)), Vec::<&str>::new(), "it may be about to be seen");
+    observed.now += Duration::from_secs(5);
+    assert_eq!(kinds(&decide(&observed)), ["Volume"]);
 }
 
 #[test]
