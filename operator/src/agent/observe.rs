@@ -237,7 +237,7 @@ impl Controller for AgentController {
         }
         match request(&observed) {
             Some(request) => observed.place = self.places.ask(&id, request),
-            None => self.places.leave(&id),
+            None => _ = self.places.leave(&id),
         }
         observed
     }
@@ -339,6 +339,7 @@ impl AgentController {
         let Some(id) = observed.id() else { return };
         observed.work = spending::work(observed);
         let is_settled = spending::may_be_settled(observed)
+            && self.places.leave(&id)
             && self.inbox.has_read(&id, observed.uid(), self.ledger.ended(observed.uid(), observed.now));
         let claim = Claim {
             agent: &observed.agent,

@@ -85,11 +85,14 @@ impl Places {
         }
     }
 
-    /// The agent wants no pod, or is gone: its place is free as soon as no pod of it is left.
-    pub fn leave(&self, id: &AgentId) {
+    /// The agent wants no pod, or is gone: its place is free as soon as no pod of it is left. Answers whether none is, by
+    /// the apiserver's own word; where some may be, the agent is looked at again once none is.
+    pub fn leave(&self, id: &AgentId) -> bool {
+        let may_be_let_in = self.pods_of(id).iter().any(|pod| self.making.contains(id.namespace(), pod));
         let mut line = self.line();
-        line.leave(id);
+        let is_gone = line.leave(id, may_be_let_in);
         self.tell(line);
+        is_gone
     }
 
     /// An agent's pod has appeared, changed or gone.

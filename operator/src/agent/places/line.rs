@@ -153,12 +153,18 @@ impl Line {
         place
     }
 
-    /// See [`super::Places::leave`].
-    pub(super) fn leave(&mut self, id: &AgentId) {
+    /// See [`super::Places::leave`]. Who waits may be let into a pod that is being made, with others who have places.
+    pub(super) fn leave(&mut self, id: &AgentId, may_be_let_in: bool) -> bool {
+        let waiting = self.waiting.remove(id);
+        let was_waiting = waiting.is_some();
+        if let Some(waiting) = waiting.filter(|_| may_be_let_in && !self.claims.contains_key(id)) {
+            self.claim(id, waiting.group, Hold::Left);
+        }
         self.give_up(id);
-        if self.waiting.remove(id).is_some() {
+        if was_waiting {
             self.settle();
         }
+        !self.claims.contains_key(id)
     }
 
     /// A pod of the agent is there, made from `template`.

@@ -184,7 +184,7 @@ impl World {
         match self.cache.get(id) {
             Some(made_from) if !agent.wants || *made_from != agent.template => self.lose(id),
             Some(_) => {}
-            None if !agent.wants => self.operate(|line| line.leave(id)),
+            None if !agent.wants => self.operate(|line| _ = line.leave(id, false)),
             None => {
                 let request = self.request(id);
                 let mut place = Place::Unknown;

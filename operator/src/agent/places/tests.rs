@@ -45,7 +45,7 @@ fn woken(line: &mut Line) -> Vec<String> {
 /// The agent's pod is made, seen and gone, and the agent wants no other.
 fn lives(line: &mut Line, agent: &str) {
     line.pod_seen(&id(agent), "small");
-    line.leave(&id(agent));
+    line.leave(&id(agent), false);
     line.pod_gone(&id(agent));
     is_missed(line);
 }
@@ -93,9 +93,9 @@ fn positions_are_told_and_who_comes_nearer_is_woken() {
     assert_eq!(woken(&mut line), Vec::<String>::new());
     assert_eq!(line.ask(&id("a"), request(0, 1)), waits_for_template(1));
     assert_eq!(woken(&mut line), ["b", "c"]);
-    line.leave(&id("a"));
+    line.leave(&id("a"), false);
     assert_eq!(woken(&mut line), ["b", "c"]);
-    line.leave(&id("a"));
+    line.leave(&id("a"), false);
     assert_eq!(woken(&mut line), Vec::<String>::new());
 }
 
@@ -119,12 +119,25 @@ fn a_place_is_kept_until_the_pod_is_gone() {
     line.ask(&id("a"), request(0, 0));
     line.pod_seen(&id("a"), "small");
     line.ask(&id("b"), request(0, 1));
-    line.leave(&id("a"));
+    line.leave(&id("a"), false);
     assert_eq!(line.ask(&id("b"), request(0, 1)), waits_for_template(1));
     line.pod_gone(&id("a"));
     assert_eq!(line.ask(&id("b"), request(0, 1)), waits_for_template(1));
     is_missed(&mut line);
     assert_eq!((woken(&mut line), line.ask(&id("b"), request(0, 1))), (vec!["a".into(), "b".into()], Place::Given));
+}
+
+#[test]
+fn who_waits_and_may_be_let_in_has_left_once_the_apiserver_has_no_such_pod() {
+    let mut line = opened(None);
+    line.ask(&id("a"), request(0, 0));
+    assert_eq!(line.ask(&id("b"), request(0, 1)), waits_for_template(1));
+    assert!(!line.leave(&id("b"), true) && !line.leave(&id("b"), true), "its pod may be on its way");
+    is_missed(&mut line);
+    assert!(line.leave(&id("b"), true), "it waits no more");
+    line.ask(&id("c"), request(0, 1));
+    assert!(line.leave(&id("c"), false));
+    assert!(!line.leave(&id("a"), false), "it has a place");
 }
 
 #[test]
@@ -143,8 +156,8 @@ fn a_pod_that_nobody_has_seen_keeps_its_place_until_the_apiserver_has_none() {
     let mut line = opened(None);
     line.ask(&id("a"), request(0, 0));
     line.ask(&id("b"), request(0, 1));
-    line.leave(&id("a"));
-    line.leave(&id("a"));
+    line.leave(&id("a"), false);
+    line.leave(&id("a"), false);
     let first = line.news().doubts.remove(0);
     assert_eq!(line.ask(&id("b"), request(0, 1)), waits_for_template(1));
 
@@ -156,7 +169,7 @@ fn a_pod_that_nobody_has_seen_keeps_its_place_until_the_apiserver_has_none() {
     // Late news of the first pod says nothing of the second either.
     line.pod_seen(&id("a"), "small");
     line.pod_gone(&id("a"));
-    line.leave(&id("a"));
+    line.leave(&id("a"), false);
     assert_eq!(line.ask(&id("b"), request(0, 1)), waits_for_template(1));
     is_missed(&mut line);
     assert_eq!(line.ask(&id("b"), request(0, 1)), Place::Given);
