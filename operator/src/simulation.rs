@@ -60,6 +60,8 @@ struct World {
     metrics: Metrics,
     made: usize,
     seen: Seen,
+    /// The kind whose changes no cache hears of.
+    unheard: Option<String>,
     /// Requests that changed something, or were to.
     writes: usize,
 }
@@ -82,6 +84,7 @@ impl World {
             metrics,
             made: 0,
             seen: Seen::default(),
+            unheard: None,
             writes: 0,
         };
         world.passes(Duration::ZERO).await;
@@ -114,6 +117,7 @@ impl World {
 
     /// The leader ends, with some of its requests done and some not, and another leads.
     async fn take_over(&mut self) {
+        self.seen.made.clear();
         if let Some(operator) = self.operator.take() {
             for pending in operator.network.hang_up() {
                 let Pending::Cluster(wanted, _) = pending else { continue };
@@ -137,6 +141,9 @@ impl World {
         self.writes += usize::from(is_write);
         let what = format!("{} {:?}", wanted.method, wanted.place);
         let answer = execute(&mut self.network.etcd(), wanted);
+        if answer.0 == 201 {
+            self.seen.made.insert(answer.1["metadata"]["uid"].as_str().unwrap_or_default().to_owned());
+        }
         if is_write {
             self.seen.written.push(what);
         }
@@ -150,12 +157,13 @@ impl World {
             240..=429 => drop(self.tell() || self.look() || self.answer(false)),
             430..=619 => drop(self.look() || self.answer(false) || self.tell()),
             620..=669 => self.hear().await,
-            670..=754 => self.work(),
+            670..=754 => (0..3).for_each(|_| self.work()),
             755..=804 => self.publish(),
             805..=864 => drop(self.care(false)),
             865..=924 => self.users(|users| users.act()),
             925..=954 => drop(self.collect_garbage()),
-            955..=984 => {
+            955..=964 => self.delay_kind(),
+            965..=984 => {
                 let seconds = if self.random.happens(20) { 400 } else { 1 + self.random.below(20) as u64 };
                 self.passes(Duration::from_secs(seconds)).await;
             }

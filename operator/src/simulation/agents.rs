@@ -10,6 +10,7 @@ use komputer_events::{
 use serde_json::json;
 
 use super::{
+    apiserver::Place,
     managers,
     random::Random,
     workspace::{Letter, Task, Workspace},
@@ -17,6 +18,9 @@ use super::{
 
 /// Nano-dollars of the dearest call.
 pub(super) const CALL: u64 = 500_000;
+
+/// Requests of one manager: their agents may be managers, and would never end to give each other work.
+const QUESTIONS: usize = 20;
 
 /// How a task ended, and how often it began.
 #[derive(Debug, Default)]
@@ -53,6 +57,8 @@ pub(super) struct Agents {
     /// Answers to managers, by tool and how they were.
     pub(super) answered: BTreeMap<String, usize>,
     pub(super) letters_read: usize,
+    /// Kinds, namespaces and names of what managers have just been told is deleted.
+    pub(super) deleted: Vec<Place>,
 }
 
 /// An answer of an agent's server.
@@ -117,6 +123,11 @@ impl Agents {
         let Some(tool) = tool else { return };
         if let Answer::Result(result) = &answer {
             workspace.given.extend(result["task"].as_str().map(str::to_owned));
+            workspace.members.extend(result["agent"].as_str().map(str::to_owned));
+            workspace.undoing = managers::undoing(result);
+            let plural = if tool == "delete_schedule" { "komputerschedules" } else { "komputeragents" };
+            let name = result["deleted"].as_str().map(str::to_owned);
+            self.deleted.extend(name.map(|name| (plural.into(), workspace.agent.namespace().into(), name)));
         }
         *self.answered.entry(format!("{tool} {}", if is_error { "refused" } else { "done" })).or_default() += 1;
     }
@@ -139,7 +150,8 @@ impl Agents {
             self.go_on_with(volume, letter, &task.uid, now);
         } else if !self.workspaces[volume].open.is_empty() {
             return false; // it waits for an answer
-        } else if self.workspaces[volume].is_manager && random.happens(250) {
+        } else if self.workspaces[volume].is_manager && self.workspaces[volume].asked < QUESTIONS && random.happens(500)
+        {
             self.ask(volume, &task.uid, now, random);
         } else if random.happens(300) {
             self.end(volume, &task, now, if random.happens(200) { "Failed" } else { "Succeeded" });
@@ -201,12 +213,26 @@ impl Agents {
         workspace.say(Some(&letter.uid), now, body);
     }
 
+    /// A manager that has heard of something made may want it no more, and says so at once. Answers whether it does.
+    pub(super) fn undo(&mut self, volume: &str, now: Timestamp, random: &mut Random) -> bool {
+        let Some(workspace) = self.workspaces.get_mut(volume) else { return false };
+        let undoing = workspace.undoing.take().filter(|_| random.happens(400));
+        let Some((task, request)) = workspace.current().map(|task| task.uid.clone()).zip(undoing) else { return false };
+        self.say_request(volume, &task, now, request);
+        true
+    }
+
     fn ask(&mut self, volume: &str, task: &str, now: Timestamp, random: &mut Random) {
+        let request = managers::request(&self.workspaces[volume], random);
+        self.say_request(volume, task, now, request);
+    }
+
+    fn say_request(&mut self, volume: &str, task: &str, now: Timestamp, request: OfficeRequest) {
         self.asked += 1;
         let id = format!("request-{}", self.asked);
         let workspace = self.workspaces.get_mut(volume).unwrap();
-        let request: OfficeRequest = managers::request(&workspace.given, random);
         let tool = json!(request)["tool"].as_str().unwrap().to_owned();
+        workspace.asked += 1;
         workspace.open.insert(id.clone(), tool);
         workspace.say(Some(task), now, Body::OfficeRequest { id, request });
     }

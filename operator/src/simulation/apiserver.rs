@@ -87,8 +87,9 @@ impl Apiserver {
     }
 
     /// The watches that have not been told everything.
-    pub(super) fn behind(&self) -> Vec<u64> {
-        self.watches.iter().filter(|(_, watch)| !watch.untold.is_empty()).map(|(id, _)| *id).collect()
+    pub(super) fn behind(&self) -> Vec<(u64, Plural)> {
+        let behind = self.watches.iter().filter(|(_, watch)| !watch.untold.is_empty());
+        behind.map(|(id, watch)| (*id, watch.plural.clone())).collect()
     }
 
     /// What the watch is to be told next.
@@ -161,7 +162,11 @@ impl Apiserver {
         }
         let grace = if place.0 == "pods" { jiff::SignedDuration::from_secs(30) } else { jiff::SignedDuration::ZERO };
         object["metadata"]["deletionTimestamp"] = seconds(self.now + grace).into();
-        if place.0 == "pods" { self.store(place.clone(), object, "MODIFIED") } else { self.let_go(place, object) }
+        if place.0 == "pods" {
+            return self.store(place.clone(), object, "MODIFIED");
+        }
+        let answer = self.let_go(place, object);
+        if self.objects.contains_key(place) { answer } else { (200, json!({ "kind": "Status", "status": "Success" })) }
     }
 
     /// An object that nobody holds any more is gone.

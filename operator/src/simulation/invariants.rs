@@ -1,6 +1,7 @@
 //! What must never be, checked after each step, and what was seen at all.
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use komputer_events::Money;
 use serde_json::Value;
 
@@ -8,6 +9,8 @@ use super::{World, agents::CALL, apiserver::Apiserver, kubelet::inhabitants, use
 
 /// Names that agents have in a namespace: each may pass a budget by its last call.
 const AGENTS: u64 = 6;
+/// How long the operator remembers what it has made.
+const UNSEEN: SignedDuration = SignedDuration::from_secs(30);
 
 /// What was seen, and what is remembered from step to step.
 #[derive(Debug, Default)]
@@ -34,6 +37,8 @@ pub(super) struct Seen {
     /// The tasks that schedules have made, by the schedule's uid and the name, which says the time.
     runs: BTreeMap<(String, String), String>,
     pub(super) letters_read: usize,
+    /// What the operator that leads has made, by uid.
+    pub(super) made: BTreeSet<String>,
     /// Answers to managers, by tool and how they were.
     pub(super) answered: BTreeMap<String, usize>,
 }
@@ -87,6 +92,7 @@ impl World {
         self.check_money();
         self.check_runs();
         self.check_offices();
+        self.check_deleted();
     }
 
     /// Each time of a schedule has one task, which is made once.
@@ -115,6 +121,17 @@ impl World {
             let made = |agent: &Value| agent["metadata"]["ownerReferences"][0]["uid"] == uid;
             let made: Vec<_> = etcd.all("komputeragents").filter(|(_, agent)| made(agent)).collect();
             assert!(made.len() <= most, "{place:?} has {} agents of {most}", made.len());
+        }
+    }
+
+    /// What a manager is told is deleted is, also where its maker's caches do not show yet that it was ever made.
+    fn check_deleted(&mut self) {
+        let etcd = self.network.apiserver.lock().unwrap();
+        for place in std::mem::take(&mut self.agents.deleted) {
+            let Some(metadata) = etcd.objects.get(&place).map(|found| &found["metadata"]) else { continue };
+            let since = text(&metadata["creationTimestamp"]).parse().unwrap_or(self.now);
+            let is_known = self.seen.made.contains(&text(&metadata["uid"])) && self.now.duration_since(since) < UNSEEN;
+            assert!(!is_known || !metadata["deletionTimestamp"].is_null(), "{place:?} is said to be deleted");
         }
     }
 

@@ -3,15 +3,18 @@ use komputer_events::office::{
     AfterTask, AskAgent, CreateAgent, CreateSchedule, Named, Nothing, OfficeRequest, ReadResults, Role, WaitForTasks,
 };
 
-use super::random::Random;
+use serde_json::Value;
+
+use super::{random::Random, workspace::Workspace};
 
 /// Names that a manager comes up with; somebody else may have one of them.
 const NAMES: [&str; 3] = ["w0", "w1", "bob"];
 
-/// Something that a manager asks that has given these tasks.
-pub(super) fn request(given: &[String], random: &mut Random) -> OfficeRequest {
+/// Something that a manager asks, mostly of who works for it.
+pub(super) fn request(Workspace { given, members, .. }: &Workspace, random: &mut Random) -> OfficeRequest {
     let name = random.of(&NAMES).to_owned();
-    match random.below(12) {
+    let name = members.last().filter(|_| random.happens(600)).cloned().unwrap_or(name);
+    match random.below(if members.is_empty() { 4 } else { 12 }) {
         0..=2 => OfficeRequest::CreateAgent(CreateAgent {
             name,
             instructions: random.happens(500).then(|| "do it".into()),
@@ -37,4 +40,11 @@ pub(super) fn request(given: &[String], random: &mut Random) -> OfficeRequest {
         }),
         _ => OfficeRequest::DeleteSchedule(Named { name: "w0-daily".into() }),
     }
+}
+
+/// What would undo what was done, and answered so.
+pub(super) fn undoing(result: &Value) -> Option<OfficeRequest> {
+    let named = |key: &str| result[key].as_str().map(|name| Named { name: name.into() });
+    let agent = named("agent").filter(|_| result["was_there_already"] == false);
+    agent.map(OfficeRequest::DeleteAgent).or_else(|| named("schedule").map(OfficeRequest::DeleteSchedule))
 }

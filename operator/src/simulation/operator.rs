@@ -15,10 +15,25 @@ use super::{
     streams::Redis,
 };
 use crate::{
-    agent::AgentController, agent_client::AgentClient, arguments::Arguments, budget::BudgetController,
-    carry_out::Hands, controller::Queue, declared::World, inbox::Inbox, keys::MasterKey, lease::Leadership,
-    lessons::Lessons, metrics::Metrics, office::OfficeController, recorder::Recorder, schedule::ScheduleController,
-    settings::Settings, squad::SquadController, task::TaskController, watches::Watches,
+    agent::AgentController,
+    agent_client::AgentClient,
+    arguments::Arguments,
+    budget::BudgetController,
+    carry_out::Hands,
+    controller::Queue,
+    declared::World,
+    inbox::Inbox,
+    keys::MasterKey,
+    lease::Leadership,
+    lessons::Lessons,
+    metrics::Metrics,
+    office::{Answered, OfficeController},
+    recorder::Recorder,
+    schedule::ScheduleController,
+    settings::Settings,
+    squad::SquadController,
+    task::TaskController,
+    watches::Watches,
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 
@@ -79,6 +94,7 @@ impl Standby {
             recorder: Recorder::silent(),
             leading: Leadership::new(leads),
             metrics,
+            freshness: watches.freshness.clone(),
         };
         let (agents, places, namespaces) = (agents.clone(), places.clone(), caches.namespaces.clone());
         let world = World {
@@ -103,6 +119,7 @@ impl Standby {
             world,
             offices: declared.offices(),
             schedules: declared.schedules(),
+            answered: Answered::default(),
         };
         let desks = vec![
             Desk::boxed(members, &hands, &agents, watches.agents_to_look_at),

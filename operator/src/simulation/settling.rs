@@ -18,6 +18,7 @@ impl World {
     /// Disturbances end, the world settles, and says what is true.
     pub(super) async fn settle(&mut self) {
         self.redis.0.lock().unwrap().is_away = false;
+        self.unheard = None;
         self.kubelet.find_nodes();
         self.late.drain(..).collect::<Vec<_>>().into_iter().for_each(|wanted| drop(self.execute(wanted)));
         self.rest().await;
@@ -78,7 +79,8 @@ impl World {
                 return;
             }
         }
-        panic!("the world does not come to rest");
+        let last = self.seen.written.len().saturating_sub(20);
+        panic!("the world does not come to rest, and wrote last {:?}", &self.seen.written[last..]);
     }
 
     /// The next thing happens, where there is any.
@@ -88,7 +90,7 @@ impl World {
         let did = if !operator.network.lines().pending.is_empty() {
             self.answer(true)
         } else if !behind.is_empty() {
-            let id = self.random.of(&behind);
+            let (id, _) = self.random.of(&behind);
             self.tell_watch(id);
             true
         } else if !operator.ready().is_empty() {

@@ -52,16 +52,20 @@ impl World {
         } else {
             401
         };
+        if self.agents.undo(&process.volume, self.now, &mut self.random) {
+            self.publish_of(&process);
+        }
         Some((StatusCode::from_u16(code).unwrap(), String::new()))
     }
 
-    /// Some cache hears of the next change.
+    /// Some cache hears of the next change, unless nobody hears of its kind.
     pub(super) fn tell(&mut self) -> bool {
-        let behind = self.network.etcd().behind();
+        let behind = self.network.etcd().behind().into_iter();
+        let behind: Vec<_> = behind.filter(|(_, plural)| Some(plural) != self.unheard.as_ref()).collect();
         if behind.is_empty() {
             return false;
         }
-        let id = self.random.of(&behind);
+        let (id, _) = self.random.of(&behind);
         self.tell_watch(id);
         true
     }
@@ -148,6 +152,13 @@ impl World {
         drop(etcd);
         gone.iter().for_each(|volume| self.agents.wipe(volume));
         did
+    }
+
+    /// For a while nobody hears of a kind.
+    pub(super) fn delay_kind(&mut self) {
+        let plurals: Vec<_> = self.network.etcd().behind().into_iter().map(|(_, plural)| plural).collect();
+        let is_over = plurals.is_empty() || self.random.happens(300);
+        self.unheard = if is_over { None } else { Some(self.random.of(&plurals)) };
     }
 
     pub(super) fn toggle_redis(&mut self) {

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use komputer_events::{AgentId, Body, Cursor, Event, Money, task::Allowance};
+use komputer_events::{AgentId, Body, Cursor, Event, Money, office::OfficeRequest, task::Allowance};
 
 /// The volume, as its agent's process has it.
 pub(super) struct Workspace {
@@ -15,10 +15,16 @@ pub(super) struct Workspace {
     /// Messages that have ended.
     pub(super) read: Vec<String>,
     pub(super) is_manager: bool,
+    /// How often the manager has asked its office something.
+    pub(super) asked: usize,
     /// What the process waits for an answer to, by the ids: the name of the tool.
     pub(super) open: BTreeMap<String, String>,
     /// Tasks that the manager has given, by their names.
     pub(super) given: Vec<String>,
+    /// Agents that it has had made, whether they are there still or not.
+    pub(super) members: Vec<String>,
+    /// What would undo what it has had made last.
+    pub(super) undoing: Option<OfficeRequest>,
 }
 
 /// A task that the agent has taken.
@@ -51,8 +57,11 @@ impl Workspace {
             told: None,
             read: Vec::new(),
             is_manager: false,
+            asked: 0,
             open: BTreeMap::new(),
             given: Vec::new(),
+            members: Vec::new(),
+            undoing: None,
         }
     }
 
