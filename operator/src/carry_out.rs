@@ -26,6 +26,7 @@ use error::{exists, is_conflict, is_refusal};
 
 use crate::{
     agent_client::AgentClient,
+    freshness::{Freshness, Version, Write},
     lease::Leadership,
     metrics::Metrics,
     plan::{Call, Child, Effect, Errand, Exactly, Hold, Plan, Removal},
@@ -49,18 +50,6 @@ pub trait Object: Resource<DynamicType = (), Scope = NamespaceResourceScope> + C
 
 impl<K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug> Object for K {}
 
-/// An object's resourceVersion. Versions of objects of one kind are ordered
-/// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(u64);
-
-impl Version {
-    /// The object's version; nothing where it has none, or one of another form.
-    pub fn of(metadata: &ObjectMeta) -> Option<Self> {
-        metadata.resource_version.as_deref()?.parse().ok().map(Self)
-    }
-}
-
 /// Carries plans out.
 #[derive(Clone)]
 pub struct Hands {
@@ -74,33 +63,45 @@ pub struct Hands {
     pub leading: Leadership,
     /// What is counted.
     pub metrics: Metrics,
+    /// Which writes the caches show by now.
+    pub freshness: Freshness,
+}
+
+/// What has come of a plan.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// The version of the object that has the status, where one was written.
+    pub status: Option<Version>,
+    /// What was written beside it, and caches are to show before anything is decided again.
+    pub writes: Vec<Write>,
 }
 
 impl Hands {
     /// Removals first, then children, calls, and the status, which never speaks of something that was not done; people
-    /// are told last. Gives back the version of the object that has the status, where one was written.
+    /// are told last.
     ///
     /// # Errors
     /// The first step that fails.
-    pub async fn carry_out<O, S>(&self, object: &O, plan: &Plan<S>) -> Result<Option<Version>, CarryOutError>
+    pub async fn carry_out<O, S>(&self, object: &O, plan: &Plan<S>) -> Result<Done, CarryOutError>
     where
         O: Resource<DynamicType = ()>,
         S: Serialize,
     {
         let namespace = object.namespace().unwrap_or_default();
+        let mut done = Done::default();
         if plan.hold == Some(Hold::Take) {
             Step::Hold.around(&namespace, self.hold(object, &[FINALIZER])).await?;
         }
         for removal in &plan.remove {
-            self.remove(&namespace, removal).await?;
+            done.writes.extend(self.remove(&namespace, removal).await?);
         }
         for child in &plan.apply {
-            self.apply_child(&namespace, child).await?;
+            done.writes.extend(self.apply_child(&namespace, child).await?);
         }
         for call in &plan.calls {
             self.call(&namespace, call).await?;
         }
-        let version = match &plan.status {
+        done.status = match &plan.status {
             Some(status) if self.are_present(&namespace, &plan.present).await? => {
                 Step::Status.around(&namespace, self.write_status(object, status)).await?
             }
@@ -113,7 +114,7 @@ impl Hands {
         for report in &plan.reports {
             self.recorder.report(object.object_ref(&()), report.clone());
         }
-        Ok(version)
+        Ok(done)
     }
 
     /// Does what a manager has asked for, and answers. What the cluster refuses is answered with its words: trying it
@@ -121,19 +122,20 @@ impl Hands {
     ///
     /// # Errors
     /// It could not be done or answered now, and may be later.
-    pub async fn run_errand(&self, namespace: &str, errand: &Errand) -> Result<(), CarryOutError> {
+    pub async fn run_errand(&self, namespace: &str, errand: &Errand) -> Result<Option<Write>, CarryOutError> {
         let done = match &errand.effect {
             Some(Effect::Apply(child)) => self.apply_child(namespace, child).await,
             Some(Effect::Remove(removal)) => self.remove(namespace, removal).await,
-            None => Ok(()),
+            None => Ok(None),
         };
-        let answer = match done {
-            Err(CarryOutError::Api { source, .. }) if is_refusal(&source) => Answer::Error(words(&source)),
-            Err(error @ CarryOutError::NotOurs { .. }) => Answer::Error(error.to_string()),
-            done => done.map(|()| errand.answer.clone())?,
+        let (answer, write) = match done {
+            Err(CarryOutError::Api { source, .. }) if is_refusal(&source) => (Answer::Error(words(&source)), None),
+            Err(error @ CarryOutError::NotOurs { .. }) => (Answer::Error(error.to_string()), None),
+            done => (errand.answer.clone(), done?),
         };
         let (pod, id) = (errand.pod.clone(), errand.id.clone());
-        self.call(namespace, &Call::Answer { pod, id, answer }).await
+        self.call(namespace, &Call::Answer { pod, id, answer }).await?;
+        Ok(write)
     }
 
     async fn call(&self, namespace: &str, call: &Call) -> Result<(), CarryOutError> {
@@ -141,11 +143,11 @@ impl Hands {
         Ok(Step::from(call).around(namespace, self.agents.call(call)).await?)
     }
 
-    async fn remove(&self, namespace: &str, removal: &Removal) -> Result<(), CarryOutError> {
+    async fn remove(&self, namespace: &str, removal: &Removal) -> Result<Option<Write>, CarryOutError> {
         Step::from(removal).around(namespace, self.remove_any(namespace, removal)).await
     }
 
-    async fn remove_any(&self, namespace: &str, removal: &Removal) -> Result<(), CarryOutError> {
+    async fn remove_any(&self, namespace: &str, removal: &Removal) -> Result<Option<Write>, CarryOutError> {
         match removal {
             Removal::Pod(pod) => self.delete::<Pod>(namespace, pod).await,
             Removal::Volume(volume) => self.delete::<PersistentVolumeClaim>(namespace, volume).await,
@@ -160,15 +162,16 @@ impl Hands {
     ///
     /// # Errors
     /// It cannot be applied.
-    pub async fn apply_child(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {
+    pub async fn apply_child(&self, namespace: &str, child: &Child) -> Result<Option<Write>, CarryOutError> {
         Step::from(child).around(namespace, self.apply_any(namespace, child)).await
     }
 
-    async fn apply_any(&self, namespace: &str, child: &Child) -> Result<(), CarryOutError> {
+    async fn apply_any(&self, namespace: &str, child: &Child) -> Result<Option<Write>, CarryOutError> {
         match child {
-            Child::ServiceAccount(account) => self.apply(namespace, &**account).await,
-            Child::NetworkPolicy(policy) => self.apply(namespace, &**policy).await,
-            Child::Secret(secret) => self.apply(namespace, &**secret).await,
+            // These are no worse for being applied twice.
+            Child::ServiceAccount(account) => self.apply(namespace, &**account).await.map(|_| None),
+            Child::NetworkPolicy(policy) => self.apply(namespace, &**policy).await.map(|_| None),
+            Child::Secret(secret) => self.apply(namespace, &**secret).await.map(|_| None),
             Child::Volume(volume) => self.create(namespace, &**volume).await,
             Child::Pod(pod) => self.create(namespace, &**pod).await,
             Child::Task(task) => self.create(namespace, &**task).await,
@@ -184,36 +187,38 @@ impl Hands {
     }
 
     /// Server-side applies a child whose name nobody else would choose, or whose metadata lets no other be meant.
-    async fn apply<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> Result<(), CarryOutError> {
+    async fn apply<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> Result<Option<Write>, CarryOutError> {
         let name = wanted.name_any();
         let api = self.metadata_of::<K>(namespace);
         let params = PatchParams::apply(MANAGER).force().validation_strict();
-        self.write("apply", kind::<K>(), &name, api.patch(&name, &params, &Patch::Apply(wanted))).await.map(drop)
+        let patch = Patch::Apply(wanted);
+        let applied = self.write("apply", kind::<K>(), &name, api.patch(&name, &params, &patch)).await?;
+        Ok(Write::of::<K>(&applied.metadata))
     }
 
     /// Creates a child that does not exist yet; one of that name that is another's is never touched.
-    async fn create<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> Result<(), CarryOutError> {
+    async fn create<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> Result<Option<Write>, CarryOutError> {
         let name = wanted.name_any();
         match self.write("create", kind::<K>(), &name, self.post(namespace, wanted)).await {
             Err(CarryOutError::Api { source, .. }) if exists(&source) => {}
-            result => return result.map(drop),
+            result => return Ok(Write::of::<K>(&result?.metadata)),
         }
         let api = self.metadata_of::<K>(namespace);
         let found = self.write("read", kind::<K>(), &name, api.get(&name)).await?;
         if owner(&found.metadata).map(|owner| &owner.uid) == owner(wanted.meta()).map(|owner| &owner.uid) {
-            Ok(()) // ours already: the cache has not caught up with our own write
+            Ok(Write::of::<K>(&found.metadata)) // ours already: it was made by who led before
         } else {
             Err(CarryOutError::NotOurs { kind: kind::<K>(), name })
         }
     }
 
     /// Cancels a task that the operator has made.
-    async fn cancel(&self, namespace: &str, task: &Exactly) -> Result<(), CarryOutError> {
+    async fn cancel(&self, namespace: &str, task: &Exactly) -> Result<Option<Write>, CarryOutError> {
         self.change::<KomputerTask>(namespace, "cancel", task, json!({ "cancel": true })).await
     }
 
     /// Has a workspace grow.
-    async fn resize(&self, namespace: &str, volume: &Exactly, size: &Quantity) -> Result<(), CarryOutError> {
+    async fn resize(&self, namespace: &str, volume: &Exactly, size: &Quantity) -> Result<Option<Write>, CarryOutError> {
         let spec = json!({ "resources": { "requests": { "storage": size } } });
         self.change::<PersistentVolumeClaim>(namespace, "resize", volume, spec).await
     }
@@ -225,13 +230,13 @@ impl Hands {
         action: &'static str,
         Exactly { name, uid }: &Exactly,
         spec: Value,
-    ) -> Result<(), CarryOutError> {
+    ) -> Result<Option<Write>, CarryOutError> {
         let api = self.metadata_of::<K>(namespace);
         let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
         let patch = Patch::Merge(json!({ "metadata": { "uid": uid }, "spec": spec }));
         match self.write(action, kind::<K>(), name, api.patch(name, &params, &patch)).await {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(()),
-            result => result.map(drop),
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(None),
+            result => Ok(Write::of::<K>(&result?.metadata)),
         }
     }
 
@@ -245,14 +250,19 @@ impl Hands {
         self.client.request(request).await
     }
 
-    /// Deletes an object; one that is gone already, or another of its name, is none of ours.
-    async fn delete<K: Object>(&self, namespace: &str, Exactly { name, uid }: &Exactly) -> Result<(), CarryOutError> {
+    /// Deletes an object; one that is gone already, or another of its name, is none of ours. One that goes at once is
+    /// answered with no version.
+    async fn delete<K: Object>(
+        &self,
+        namespace: &str,
+        Exactly { name, uid }: &Exactly,
+    ) -> Result<Option<Write>, CarryOutError> {
         let api = self.metadata_of::<K>(namespace);
         let preconditions = Some(Preconditions { uid: Some(uid.clone()), resource_version: None });
         let params = DeleteParams { preconditions, ..DeleteParams::background() };
         match self.write("delete", kind::<K>(), name, api.delete(name, &params)).await {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) || is_conflict(&source) => Ok(()),
-            result => result.map(drop),
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) || is_conflict(&source) => Ok(None),
+            result => Ok(result?.left().and_then(|going| Write::of::<K>(&going.metadata))),
         }
     }
 

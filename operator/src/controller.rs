@@ -18,8 +18,9 @@ use serde::Serialize;
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
-    carry_out::{CarryOutError, Hands, Version},
+    carry_out::{CarryOutError, Hands},
     clock,
+    freshness::{Unseen, Version},
     plan::{Plan, Report, Severity},
     watch::Watched,
 };
@@ -39,6 +40,8 @@ pub trait Controller: Send + Sync + 'static {
     fn observe(&self, object: Arc<Self::Object>, now: Timestamp, written: Option<Timestamp>) -> Self::Observed;
     /// Decides.
     fn decide(observed: &Self::Observed) -> Plan<Self::Status>;
+    /// What was asked of an object is done and answered.
+    fn answered(&self, _object: &ObjectRef<Self::Object>, _request: &str) {}
     /// An object is gone, and nothing is being done about it any more.
     fn forget(&self, _object: &ObjectRef<Self::Object>) {}
 }
@@ -48,8 +51,8 @@ pub type Queue<K> = mpsc::UnboundedSender<ObjectRef<K>>;
 
 /// Even a settled object is looked at once an hour: a missed watch event heals itself, and so does a clock that was wrong.
 const HEARTBEAT: Duration = Duration::from_hours(1);
-/// When an object is looked at again whose newest version has not arrived; it wakes us by itself before.
-const CATCH_UP: Duration = Duration::from_secs(5);
+/// When an object is looked at again of which not all that was written has arrived; it wakes us by itself before.
+const CATCH_UP: Duration = Duration::from_secs(1);
 /// Reconciles at the same time; more only queue in the apiserver.
 const CONCURRENCY: u16 = 32;
 
@@ -61,11 +64,12 @@ pub(crate) struct Context<C: Controller> {
 }
 
 /// What is remembered of an object between two looks.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Memory {
     failures: u32,
     written: Option<Timestamp>,
     version: Option<Version>,
+    unseen: Unseen,
 }
 
 /// Reconciles what `queue` names, until it ends.
@@ -105,25 +109,36 @@ pub(crate) async fn look<C: Controller>(
 ) -> Result<Duration, CarryOutError> {
     let reference = ObjectRef::from_obj(&*object);
     let now = clock::now();
-    let memory = context.recall(&reference);
-    if memory.version.is_some_and(|own| Version::of(object.meta()).is_some_and(|seen| seen < own)) {
-        return Ok(CATCH_UP); // the cache lacks our own last write, which wakes us when it comes
+    let seen = Version::of(object.meta());
+    let (lacks, written) = context.remember(reference.clone(), |memory| {
+        let lacks = memory.version.is_some_and(|own| seen.is_some_and(|seen| seen < own));
+        (lacks || memory.unseen.lacks(&context.hands.freshness, now), memory.written)
+    });
+    if lacks {
+        return Ok(CATCH_UP);
     }
-    let observed = context.controller.observe(object.clone(), now, memory.written);
+    let observed = context.controller.observe(object.clone(), now, written);
     let plan = C::decide(&observed);
-    let version = context.hands.carry_out(&*object, &plan).await?;
+    let done = context.hands.carry_out(&*object, &plan).await?;
     context.remember(reference.clone(), |memory| {
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
-        memory.version = version.or(memory.version);
+        memory.version = done.status.or(memory.version);
+        memory.unseen.add(done.writes, now);
     });
     let namespace = object.namespace().unwrap_or_default();
     for errand in &plan.errands {
-        context.hands.run_errand(&namespace, errand).await?;
+        let write = context.hands.run_errand(&namespace, errand).await?;
+        context.controller.answered(&reference, &errand.id);
+        context.remember(reference.clone(), |memory| memory.unseen.add(write, now));
     }
-    if let Some(child) = &plan.last {
-        context.hands.apply_child(&namespace, child).await?;
-    }
-    context.remember(reference, |memory| memory.failures = 0);
+    let last = match &plan.last {
+        Some(child) => context.hands.apply_child(&namespace, child).await?,
+        None => None,
+    };
+    context.remember(reference, |memory| {
+        memory.unseen.add(last, now);
+        memory.failures = 0;
+    });
     Ok(plan.again.map_or(HEARTBEAT, |again| again.min(HEARTBEAT)))
 }
 
@@ -160,10 +175,6 @@ impl<C: Controller> Context<C> {
         Self { controller, hands, memory: Mutex::default() }
     }
 
-    fn recall(&self, reference: &ObjectRef<C::Object>) -> Memory {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).get(reference).copied().unwrap_or_default()
-    }
-
     /// An object that is gone is never looked at again; one of its name is another.
     fn forget_if_gone<Q: std::error::Error>(&self, error: Option<controller::Error<CarryOutError, Q>>) {
         if let Some(controller::Error::ObjectNotFound(gone)) = error {
@@ -181,7 +192,7 @@ impl<C: Controller> Context<C> {
         self.controller.forget(gone);
     }
 
-    fn remember(&self, reference: ObjectRef<C::Object>, change: impl FnOnce(&mut Memory)) {
-        change(self.memory.lock().unwrap_or_else(PoisonError::into_inner).entry(reference).or_default());
+    fn remember<T>(&self, reference: ObjectRef<C::Object>, change: impl FnOnce(&mut Memory) -> T) -> T {
+        change(self.memory.lock().unwrap_or_else(PoisonError::into_inner).entry(reference).or_default())
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     prune::prune,
     schedule::{ScheduleController, is_agent_of},
     squad::{Registry, SquadController, Squads},
-    watch::{Change, Watched, guarded_cache},
+    watch::{Change, Origin, Watched},
 };
 use futures::{
     StreamExt,
@@ -31,8 +31,7 @@ use komputer_crds::{
 };
 use komputer_events::AgentId;
 use kube::{
-    Api, Client, Resource, ResourceExt,
-    core::DeserializeGuard,
+    Api, Resource, ResourceExt,
     runtime::{
         reflector::{ObjectRef, Store, store::WriterDropped},
         watcher,
@@ -90,28 +89,23 @@ pub(crate) struct Kept<K: Watched> {
 }
 
 impl<K: Watched> Kept<K> {
-    fn start(client: &Client, prune: impl Fn(&mut K) + Send + 'static) -> Self {
-        Self::start_waking(client, prune, |object, wakes| wakes.wake(ObjectRef::from_obj(object)))
-    }
-
     fn start_waking(
-        client: &Client,
+        origin: &Origin,
         prune: impl Fn(&mut K) + Send + 'static,
         wake: impl Fn(&K, &Wakes<K>) + Send + 'static,
     ) -> Self {
-        Self::start_telling(client, prune, move |object, _, wakes| wake(object, wakes))
+        Self::start_telling(origin, prune, move |object, _, wakes| wake(object, wakes))
     }
 
     fn start_telling(
-        client: &Client,
+        origin: &Origin,
         prune: impl Fn(&mut K) + Send + 'static,
         tell: impl Fn(&K, Change, &Wakes<K>) + Send + 'static,
     ) -> Self {
         let wakes = Wakes::new();
         let woken = wakes.clone();
-        let api = Api::<DeserializeGuard<K>>::all(client.clone());
         let tell = move |object: &K, change| tell(object, change, &woken);
-        Self { store: guarded_cache(api, watcher::Config::default(), prune, tell), wakes }
+        Self { store: origin.guarded_cache(Api::all, watcher::Config::default(), prune, tell), wakes }
     }
 
     /// Has what comes out of `queue` looked at too.
@@ -164,7 +158,7 @@ pub(crate) struct Declarations {
 impl Declarations {
     /// Agents that have a memory, a skill or a connector are sent to `agents` when it changes.
     pub(crate) fn start(
-        client: &Client,
+        origin: &Origin,
         agents: &Queue<KomputerAgent>,
         (ledger, spending): (&Arc<Ledger>, mpsc::UnboundedReceiver<ObjectRef<KomputerBudget>>),
     ) -> Self {
@@ -172,22 +166,28 @@ impl Declarations {
         let attachments = Arc::<Attachments>::default();
         let (memorizing, skilled, connected) = (attachments.clone(), attachments.clone(), attachments.clone());
         let (of_memories, of_skills, of_connectors) = (agents.clone(), agents.clone(), agents.clone());
-        let (registry, of_squads) = (Arc::<Registry>::default(), agents.clone());
+        let (registry, of_squads, of_offices) = (Arc::<Registry>::default(), agents.clone(), agents.clone());
         let registered = registry.clone();
+        let offices = Kept::start_waking(origin, prune, move |office: &KomputerOffice, wakes| {
+            wakes.wake(ObjectRef::from_obj(office));
+            let manager = ObjectRef::new(&office.spec.manager_ref.name);
+            let _ = of_offices.unbounded_send(manager.within(&office.namespace().unwrap_or_default()));
+        });
+        let makers = offices.wakes.clone();
         Self {
             attachments,
             registry,
             templates: Wakes::new(),
             cluster_templates: Wakes::new(),
             // Which of them counts depends on all.
-            configs: Kept::start_waking(client, prune, |_, wakes| wakes.wake_all()),
-            connectors: Kept::start_waking(client, prune, move |connector, wakes| {
+            configs: Kept::start_waking(origin, prune, |_, wakes| wakes.wake_all()),
+            connectors: Kept::start_waking(origin, prune, move |connector, wakes| {
                 wakes.wake(ObjectRef::from_obj(connector));
                 wake_agents(connector, Target::Connector, &connected, &of_connectors);
             }),
             // Nobody here reads what may be a mebibyte of it.
             memories: Kept::start_waking(
-                client,
+                origin,
                 |memory: &mut KomputerMemory| {
                     prune(memory);
                     memory.spec.content.clear();
@@ -198,7 +198,7 @@ impl Declarations {
                 },
             ),
             skills: Kept::start_waking(
-                client,
+                origin,
                 |skill: &mut KomputerSkill| {
                     prune(skill);
                     skill.spec.content.clear();
@@ -208,15 +208,21 @@ impl Declarations {
                     wake_agents(skill, Target::Skill, &skilled, &of_skills);
                 },
             ),
-            offices: Kept::start(client, prune),
-            budgets: Kept::start_telling(client, prune, move |budget, change, wakes| {
+            offices,
+            budgets: Kept::start_telling(origin, prune, move |budget, change, wakes| {
                 ledger.budget_changed(budget, change);
                 wakes.wake(ObjectRef::from_obj(budget));
             })
             .woken_by(spending),
-            schedules: Kept::start(client, prune),
+            schedules: Kept::start_waking(origin, prune, move |schedule: &KomputerSchedule, wakes| {
+                wakes.wake(ObjectRef::from_obj(schedule));
+                let owners = schedule.owner_references().iter();
+                for office in owners.filter(|owner| owner.kind == KomputerOffice::kind(&())) {
+                    makers.wake(ObjectRef::new(&office.name).within(&schedule.namespace().unwrap_or_default()));
+                }
+            }),
             // Whose member an agent is depends on all that name it.
-            squads: Kept::start_telling(client, prune, move |squad, change, wakes| {
+            squads: Kept::start_telling(origin, prune, move |squad, change, wakes| {
                 wakes.wake(ObjectRef::from_obj(squad));
                 for agent in registered.squad_changed(squad, change) {
                     let _ = of_squads.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));

@@ -15,6 +15,7 @@ pub mod controller;
 mod declarations;
 pub mod declared;
 pub mod fold;
+pub mod freshness;
 pub mod inbox;
 pub mod keys;
 pub mod lease;

@@ -8,7 +8,7 @@ use backon::BackoffBuilder;
 use futures::{Stream, TryStreamExt};
 use komputer_events::bus::retry_policy;
 use kube::{
-    Api, Resource,
+    Api, Client, Resource,
     core::{DeserializeGuard, error_boundary::InvalidObject},
     runtime::{
         reflector::{self, ObjectRef, Store, store::Writer},
@@ -16,6 +16,8 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+
+use crate::freshness::Freshness;
 
 /// A kind that can be watched.
 pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
@@ -25,27 +27,41 @@ impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + S
 /// Objects of a list that are in memory as they came, before they are pruned: the most memory is needed at the start.
 pub(crate) const PAGE: u32 = 100;
 
-/// Fills the returned store for as long as the process lives. `prune` drops what nobody reads before it is kept;
-/// `changed` is told of every object that appears, changes or goes, and of none before the store has all of them.
-pub fn cache<K: Watched>(
-    api: Api<K>,
-    config: watcher::Config,
-    prune: impl Fn(&mut K) + Send + 'static,
-    changed: impl Fn(&K, Change) + Send + 'static,
-) -> Store<K> {
-    fill(watcher(api, config.page_size(PAGE)), prune, changed)
+/// Where caches are filled from, and how far they have come.
+#[derive(Clone)]
+pub struct Origin {
+    /// The apiserver.
+    pub client: Client,
+    /// Of all of them.
+    pub freshness: Freshness,
 }
 
-/// Like [`cache`], for kinds that people write: an object that cannot be read is as one that is not there, and keeps
-/// nobody from seeing the others.
-pub fn guarded_cache<K: Watched>(
-    api: Api<DeserializeGuard<K>>,
-    config: watcher::Config,
-    prune: impl Fn(&mut K) + Send + 'static,
-    changed: impl Fn(&K, Change) + Send + 'static,
-) -> Store<K> {
-    let events = watcher(api, config.page_size(PAGE)).try_filter_map(|event| std::future::ready(Ok(readable(event))));
-    fill(events, prune, changed)
+impl Origin {
+    /// Fills the returned store for as long as the process lives. `prune` drops what nobody reads before it is kept;
+    /// `changed` is told of every object that appears, changes or goes, and of none before the store has all of them.
+    pub fn cache<K: Watched>(
+        &self,
+        api: impl FnOnce(Client) -> Api<K>,
+        config: watcher::Config,
+        prune: impl Fn(&mut K) + Send + 'static,
+        changed: impl Fn(&K, Change) + Send + 'static,
+    ) -> Store<K> {
+        fill(&self.freshness, watcher(api(self.client.clone()), config.page_size(PAGE)), prune, changed)
+    }
+
+    /// Like [`Self::cache`], for kinds that people write: an object that cannot be read is as one that is not there, and
+    /// keeps nobody from seeing the others.
+    pub fn guarded_cache<K: Watched>(
+        &self,
+        api: impl FnOnce(Client) -> Api<DeserializeGuard<K>>,
+        config: watcher::Config,
+        prune: impl Fn(&mut K) + Send + 'static,
+        changed: impl Fn(&K, Change) + Send + 'static,
+    ) -> Store<K> {
+        let events = watcher(api(self.client.clone()), config.page_size(PAGE));
+        let events = events.try_filter_map(|event| std::future::ready(Ok(readable(event))));
+        fill(&self.freshness, events, prune, changed)
+    }
 }
 
 fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
@@ -66,11 +82,13 @@ fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
 }
 
 fn fill<K: Watched>(
+    freshness: &Freshness,
     events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
     prune: impl Fn(&mut K) + Send + 'static,
     changed: impl Fn(&K, Change) + Send + 'static,
 ) -> Store<K> {
     let (store, mut writer) = reflector::store();
+    let freshness = freshness.clone();
     tokio::spawn(async move {
         let mut events = std::pin::pin!(events);
         let mut delays = retry_policy().build();
@@ -83,7 +101,10 @@ fn fill<K: Watched>(
                     if matches!(event, Event::InitDone) {
                         delays = retry_policy().build();
                     }
-                    take(&mut writer, &event, &changed);
+                    take(&mut writer, &event, &|object, change| {
+                        freshness.show(object);
+                        changed(object, change);
+                    });
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -142,7 +163,7 @@ mod tests {
         let objects = [guard(serde_json::json!({ "metadata": { "name": "a" } })), guard(broken)];
         let events = [Event::Init].into_iter().chain(objects.map(Event::InitApply)).chain([Event::InitDone]);
         let events = futures::stream::iter(events.filter_map(readable).map(Ok));
-        let store = fill(events, |_| {}, |_, _| {});
+        let store = fill(&Freshness::default(), events, |_| {}, |_, _| {});
         store.wait_until_ready().await.ok();
         let names: Vec<_> = store.state().iter().map(|found| found.metadata.name.clone()).collect();
         assert_eq!(names, [Some("a".into())]);

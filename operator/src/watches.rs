@@ -6,10 +6,11 @@ use crate::{
     agent::{AgentPod, AgentVolume, Caches, Doubts, Places, template_name},
     budget::Ledger,
     controller::Queue,
+    freshness::Freshness,
     news::of_spec,
     prune::prune,
     task::{TaskIndex, agent_of},
-    watch::{Change, cache, guarded_cache},
+    watch::{Change, Origin},
 };
 use futures::{StreamExt, channel::mpsc as queue};
 use k8s_openapi::api::{
@@ -48,6 +49,7 @@ pub(crate) struct Watches {
     pub(crate) tasks_to_look_at: queue::UnboundedReceiver<ObjectRef<KomputerTask>>,
     pub(crate) notices: mpsc::UnboundedSender<Notice>,
     pub(crate) noticed: mpsc::UnboundedReceiver<Notice>,
+    pub(crate) freshness: Freshness,
 }
 
 impl Watches {
@@ -61,10 +63,11 @@ impl Watches {
         let places = Arc::new(places);
         let (ledger, budgets_to_look_at) = Ledger::new(agent_queue.clone(), task_queue.clone(), index.clone());
         let ledger = Arc::new(ledger);
-        let declarations = Declarations::start(client, &agent_queue, (&ledger, budgets_to_look_at));
-        let agents = watch_agents(client, (&agent_queue, &task_queue), &notices, &declarations, (&ledger, &index));
+        let origin = Origin { client: client.clone(), freshness: Freshness::default() };
+        let declarations = Declarations::start(&origin, &agent_queue, (&ledger, budgets_to_look_at));
+        let agents = watch_agents(&origin, (&agent_queue, &task_queue), &notices, &declarations, (&ledger, &index));
         let caches = watch_everything_else(
-            client,
+            &origin,
             arguments,
             &agents,
             (&agent_queue, &task_queue),
@@ -86,6 +89,7 @@ impl Watches {
             tasks_to_look_at,
             notices,
             noticed,
+            freshness: origin.freshness,
         }
     }
 
@@ -121,7 +125,7 @@ impl Watches {
 }
 
 fn watch_agents(
-    client: &Client,
+    origin: &Origin,
     (queue, tasks): (&Queue<KomputerAgent>, &Queue<KomputerTask>),
     notices: &mpsc::UnboundedSender<Notice>,
     declarations: &Declarations,
@@ -129,7 +133,8 @@ fn watch_agents(
 ) -> Store<KomputerAgent> {
     let (queue, notices, declarations, ledger) = (queue.clone(), notices.clone(), declarations.clone(), ledger.clone());
     let (tasks, index) = (tasks.clone(), index.clone());
-    guarded_cache(Api::all(client.clone()), watcher::Config::default(), prune, move |agent: &KomputerAgent, change| {
+
+    origin.guarded_cache(Api::all, watcher::Config::default(), prune, move |agent: &KomputerAgent, change| {
         if let Ok(id) = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any()) {
             if comes_or_goes(agent, change) {
                 for task in index.of(&id) {
@@ -156,7 +161,7 @@ fn comes_or_goes(agent: &KomputerAgent, change: Change) -> bool {
 }
 
 fn watch_everything_else(
-    client: &Client,
+    origin: &Origin,
     arguments: &Arguments,
     agents: &Store<KomputerAgent>,
     (agent_queue, task_queue): (&Queue<KomputerAgent>, &Queue<KomputerTask>),
@@ -165,8 +170,8 @@ fn watch_everything_else(
     declarations: &Declarations,
 ) -> Caches {
     let ours = || watcher::Config::default().labels("app.kubernetes.io/managed-by=komputer-operator");
-    let cluster_templates = guarded_cache(
-        Api::<DeserializeGuard<KomputerAgentClusterTemplate>>::all(client.clone()),
+    let cluster_templates = origin.guarded_cache(
+        Api::<DeserializeGuard<KomputerAgentClusterTemplate>>::all,
         watcher::Config::default(),
         prune,
         with(of_spec(template_changed(agents, agent_queue, declarations)), {
@@ -177,8 +182,8 @@ fn watch_everything_else(
     let (tasks, agents_of_tasks, index) = (task_queue.clone(), agent_queue.clone(), index.clone());
     let owners_of_tasks = declarations.clone();
     Caches {
-        templates: guarded_cache(
-            Api::<DeserializeGuard<KomputerAgentTemplate>>::all(client.clone()),
+        templates: origin.guarded_cache(
+            Api::<DeserializeGuard<KomputerAgentTemplate>>::all,
             watcher::Config::default(),
             prune,
             with(of_spec(template_changed(agents, agent_queue, declarations)), {
@@ -189,26 +194,21 @@ fn watch_everything_else(
                 }
             }),
         ),
-        tasks: guarded_cache(
-            Api::all(client.clone()),
-            watcher::Config::default(),
-            prune,
-            move |task: &KomputerTask, change| {
-                index.update(task, change);
-                owners_of_tasks.task_changed(task);
-                let namespace = task.namespace().unwrap_or_default();
-                for other in replaceable(task, &index) {
-                    let _ = tasks.unbounded_send(ObjectRef::new(&other).within(&namespace));
-                }
-                let _ = tasks.unbounded_send(ObjectRef::from_obj(task));
-                let _ = agents_of_tasks.unbounded_send(ObjectRef::new(&task.spec.agent_ref.name).within(&namespace));
-            },
-        ),
+        tasks: origin.guarded_cache(Api::all, watcher::Config::default(), prune, move |task: &KomputerTask, change| {
+            index.update(task, change);
+            owners_of_tasks.task_changed(task);
+            let namespace = task.namespace().unwrap_or_default();
+            for other in replaceable(task, &index) {
+                let _ = tasks.unbounded_send(ObjectRef::new(&other).within(&namespace));
+            }
+            let _ = tasks.unbounded_send(ObjectRef::from_obj(task));
+            let _ = agents_of_tasks.unbounded_send(ObjectRef::new(&task.spec.agent_ref.name).within(&namespace));
+        }),
         connectors: declarations.connectors(),
         memories: declarations.memories(),
         skills: declarations.skills(),
         offices: declarations.offices(),
-        pods: cache(Api::<AgentPod>::all(client.clone()), ours(), prune, {
+        pods: origin.cache(Api::<AgentPod>::all, ours(), prune, {
             let (places, wake_owner) = (places.clone(), wake_owner(agent_queue));
             let (declarations, agents) = (declarations.clone(), agent_queue.clone());
             move |pod, change| {
@@ -219,33 +219,33 @@ fn watch_everything_else(
                 wake_owner(pod, change);
             }
         }),
-        volumes: cache(Api::<AgentVolume>::all(client.clone()), ours(), prune, wake_owner(agent_queue)),
-        storage_classes: cache(
-            Api::<StorageClass>::all(client.clone()),
+        volumes: origin.cache(Api::<AgentVolume>::all, ours(), prune, wake_owner(agent_queue)),
+        storage_classes: origin.cache(
+            Api::<StorageClass>::all,
             watcher::Config::default(),
             prune,
             wake_all(agents, agent_queue),
         ),
-        accounts: cache(
-            Api::<PartialObjectMeta<ServiceAccount>>::all(client.clone()),
+        accounts: origin.cache(
+            Api::<PartialObjectMeta<ServiceAccount>>::all,
             ours(),
             prune,
             wake_namespace(agents, agent_queue),
         ),
-        policies: cache(
-            Api::<PartialObjectMeta<NetworkPolicy>>::all(client.clone()),
+        policies: origin.cache(
+            Api::<PartialObjectMeta<NetworkPolicy>>::all,
             ours(),
             prune,
             wake_namespace(agents, agent_queue),
         ),
-        namespaces: cache(
-            Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
+        namespaces: origin.cache(
+            Api::<PartialObjectMeta<Namespace>>::all,
             watcher::Config::default(),
             prune,
             |_, _| {},
         ),
-        secrets: cache(
-            Api::<Secret>::namespaced(client.clone(), &arguments.namespace),
+        secrets: origin.cache(
+            |client| Api::<Secret>::namespaced(client, &arguments.namespace),
             watcher::Config::default(),
             prune,
             with(wake_all(agents, agent_queue), {

@@ -15,7 +15,7 @@ use crate::{
     lessons::Lessons,
     metrics::{Metrics, Population},
     migration::Migration,
-    office::OfficeController,
+    office::{Answered, OfficeController},
     recorder::Recorder,
     schedule::ScheduleController,
     settings::Settings,
@@ -134,6 +134,7 @@ async fn lead(
         world: world.clone(),
         offices: watches.declarations.offices(),
         schedules: watches.declarations.schedules(),
+        answered: Answered::default(),
     };
     let asked = watches.declarations.clone();
     let (rings, heard) = mpsc::channel(1);
@@ -142,7 +143,8 @@ async fn lead(
     let recorder = Recorder::start(client.clone(), &arguments.identity, metrics.clone());
     let migration = Migration::new(client.clone(), recorder.clone());
     let agent_client = AgentClient::new(Lessons::new(client.clone()))?;
-    let hands = Hands { client, agents: agent_client, recorder, leading: leads, metrics };
+    let freshness = watches.freshness.clone();
+    let hands = Hands { client, agents: agent_client, recorder, leading: leads, metrics, freshness };
     tokio::join!(
         watches.doubts.settle(hands.client.clone(), &places),
         vault.run(wanted, hands.client.clone(), watches.agent_queue.clone()),

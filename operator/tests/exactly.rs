@@ -7,6 +7,7 @@ use komputer_crds::v1beta1::{KomputerAgent, KomputerSchedule, KomputerScheduleSt
 use komputer_operator::{
     agent_client::AgentClient,
     carry_out::{CarryOutError, Hands},
+    freshness::Freshness,
     lease::Leadership,
     lessons::Lessons,
     metrics::Metrics,
@@ -59,6 +60,7 @@ impl World {
             recorder,
             leading: Leadership::new(leads),
             metrics,
+            freshness: Freshness::default(),
         };
         let spec = json!({ "schedule": "0 9 * * *", "task": { "instructions": "i" }, "agentRef": { "name": "ada" } });
         let schedules = Api::<KomputerSchedule>::namespaced(client.clone(), NAMESPACE);

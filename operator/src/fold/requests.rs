@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use komputer_events::{Body, Cursor, Event, office::OfficeRequest};
@@ -34,6 +34,11 @@ impl OpenRequests {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// These are open no more.
+    pub fn close(&mut self, ids: &BTreeSet<String>) {
+        self.0.retain(|_, asked| !ids.contains(&asked.id));
     }
 }
 

@@ -1,15 +1,21 @@
 //! What to do about an office. Pure: everything it knows stands in [`Observed`].
+use std::time::Duration;
+
 use komputer_crds::v1beta1::{KomputerOfficeStatus, Role};
 use komputer_events::office::Answer;
 
 use super::{
     observe::Observed,
+    order::Changing,
     requests::{Outcome, judge},
 };
 use crate::{
     declared,
     plan::{Effect, Errand, Exactly, Plan, Removal},
 };
+
+/// When to look at what has just been changed: the caches say themselves when they show it.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 pub(super) fn decide(observed: &Observed) -> Plan<KomputerOfficeStatus> {
     let mut plan = declared::decide(&observed.declared);
@@ -25,25 +31,35 @@ pub(super) fn decide(observed: &Observed) -> Plan<KomputerOfficeStatus> {
     let invalid = declared::invalid(office).map(|causes| format!("the office is not valid: {causes}"));
     let is_manager = observed.manager().is_some_and(|manager| manager.spec.role == Some(Role::Manager));
     let invalid = invalid.or_else(|| (!is_manager).then(|| "you are no manager; set spec.role to Manager".into()));
-    let mut made = 0;
+    let (mut made, mut changing) = (0, Changing::default());
     for asked in observed.requests.iter() {
+        if changing.concerns(&asked.request) {
+            look_again(&mut plan, AT_ONCE);
+            continue;
+        }
         let outcome = match &invalid {
             Some(words) => Outcome::Answer(Answer::Error(words.clone())),
             None => judge(observed, asked, made),
         };
         let (effect, answer) = match outcome {
             Outcome::Wait(until) => {
-                let again = until.duration_since(observed.declared.now).unsigned_abs();
-                plan.again = Some(plan.again.map_or(again, |before| before.min(again)));
+                look_again(&mut plan, until.duration_since(observed.declared.now).unsigned_abs());
                 continue;
             }
             Outcome::Answer(answer) => (None, answer),
-            Outcome::Do(effect, result) => (Some(effect), Answer::Result(result)),
+            Outcome::Do(effect, result) => {
+                changing.add(&asked.request);
+                (Some(effect), Answer::Result(result))
+            }
         };
         made += usize::from(effect.as_ref().is_some_and(Effect::makes_agent));
         plan.errands.push(Errand { pod: pod.clone(), id: asked.id.clone(), effect, answer });
     }
     plan
+}
+
+fn look_again(plan: &mut Plan<KomputerOfficeStatus>, after: Duration) {
+    plan.again = Some(plan.again.map_or(after, |before| before.min(after)));
 }
 
 /// What the manager had made, once it has gone.

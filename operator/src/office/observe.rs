@@ -8,7 +8,7 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 
-use super::{Facts, decide::decide};
+use super::{Facts, answered::Answered, decide::decide};
 use crate::{
     agent::{self, AgentController},
     controller::Controller,
@@ -27,6 +27,8 @@ pub struct OfficeController {
     pub offices: Store<KomputerOffice>,
     /// Every schedule.
     pub schedules: Store<KomputerSchedule>,
+    /// What managers were answered.
+    pub answered: Answered,
 }
 
 /// All that decides about an office.
@@ -106,7 +108,7 @@ impl Controller for OfficeController {
     fn observe(&self, office: Arc<KomputerOffice>, now: Timestamp, written: Option<Timestamp>) -> Observed {
         let namespace = office.namespace().unwrap_or_default();
         let facts = office.look(&self.world);
-        let requests = self.requests(&office, &facts);
+        let requests = self.answered.open(&ObjectRef::from_obj(&*office), self.requests(&office, &facts));
         let manager = facts.manager.clone().filter(|_| !requests.is_empty());
         Observed {
             above: manager.as_deref().map(|manager| self.above(&namespace, manager)).unwrap_or_default(),
@@ -126,6 +128,14 @@ impl Controller for OfficeController {
 
     fn decide(observed: &Observed) -> Plan<KomputerOfficeStatus> {
         decide(observed)
+    }
+
+    fn answered(&self, office: &ObjectRef<KomputerOffice>, request: &str) {
+        self.answered.add(office, request);
+    }
+
+    fn forget(&self, office: &ObjectRef<KomputerOffice>) {
+        self.answered.forget(office);
     }
 }
 

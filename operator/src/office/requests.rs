@@ -46,17 +46,17 @@ pub(super) enum Outcome {
 pub(super) fn judge(observed: &Observed, asked: &Asked, made: usize) -> Outcome {
     match &asked.request {
         OfficeRequest::CreateAgent(wanted) => create_agent(observed, &asked.id, wanted, made),
-        OfficeRequest::DeleteAgent(wanted) => delete_agent(observed, &wanted.name),
+        OfficeRequest::DeleteAgent(wanted) => delete_agent(observed, asked, &wanted.name),
         OfficeRequest::ListAgents(_) => {
             let agents: Vec<_> = observed.members().values().take(MOST).map(|agent| agent_line(agent)).collect();
             result(json!({ "agents": agents }))
         }
         OfficeRequest::AskAgent(wanted) => ask_agent(observed, asked, wanted),
         OfficeRequest::WaitForTasks(wanted) => wait_for_tasks(observed, asked, wanted),
-        OfficeRequest::CancelTask(wanted) => cancel_task(observed, &wanted.name),
+        OfficeRequest::CancelTask(wanted) => cancel_task(observed, asked, &wanted.name),
         OfficeRequest::ReadResults(wanted) => read_results(observed, asked, wanted),
         OfficeRequest::CreateSchedule(wanted) => create_schedule(observed, asked, wanted),
-        OfficeRequest::DeleteSchedule(wanted) => delete_schedule(observed, &wanted.name),
+        OfficeRequest::DeleteSchedule(wanted) => delete_schedule(observed, asked, &wanted.name),
         OfficeRequest::ListSchedules(_) => {
             let own = observed.named.schedules.values().filter(|schedule| observed.owns(&***schedule));
             let lines = own.map(|schedule| {
@@ -92,10 +92,10 @@ fn create_agent(observed: &Observed, id: &str, wanted: &CreateAgent, made: usize
     }
 }
 
-fn delete_agent(observed: &Observed, name: &str) -> Outcome {
+fn delete_agent(observed: &Observed, asked: &Asked, name: &str) -> Outcome {
     let deleted = json!({ "deleted": name });
     match observed.named.agents.get(name) {
-        None => result(deleted),
+        None => once_shown(observed, asked, || result(deleted)),
         Some(agent) if !observed.owns(&**agent) => error(format!("you have not made agent {name}; leave it as it is")),
         Some(agent) => Outcome::Do(Effect::Remove(Removal::Agent(Exactly::of(&**agent))), deleted),
     }
@@ -156,8 +156,10 @@ fn tasks_of<'o>(observed: &'o Observed, agent: &str) -> Vec<&'o KomputerTask> {
     tasks
 }
 
-fn cancel_task(observed: &Observed, name: &str) -> Outcome {
-    let Some(task) = observed.named.tasks.get(name) else { return error(format!("there is no task {name}")) };
+fn cancel_task(observed: &Observed, asked: &Asked, name: &str) -> Outcome {
+    let Some(task) = observed.named.tasks.get(name) else {
+        return once_shown(observed, asked, || error(format!("there is no task {name}")));
+    };
     let agent = observed.named.agents.get(&task.spec.agent_ref.name);
     let is_instructions = |agent: &KomputerAgent| {
         let owners = task.metadata.owner_references.iter().flatten();
@@ -201,10 +203,10 @@ fn create_schedule(observed: &Observed, asked: &Asked, wanted: &CreateSchedule) 
     }
 }
 
-fn delete_schedule(observed: &Observed, name: &str) -> Outcome {
+fn delete_schedule(observed: &Observed, asked: &Asked, name: &str) -> Outcome {
     let deleted = json!({ "deleted": name });
     match observed.named.schedules.get(name) {
-        None => result(deleted),
+        None => once_shown(observed, asked, || result(deleted)),
         Some(found) if !observed.owns(&**found) => {
             error(format!("you have not made schedule {name}; leave it as it is"))
         }
@@ -217,7 +219,12 @@ fn not_a_member(observed: &Observed, asked: &Asked, agent: &str) -> Option<Outco
         return None;
     }
     let words = || format!("no agent {agent} works for you; list_agents says which do, and create_agent makes one");
-    Some(not_over(observed, asked, UNSEEN).map_or_else(|| error(words()), Outcome::Wait))
+    Some(once_shown(observed, asked, || error(words())))
+}
+
+/// What is said of what is not there, once the cache has had time to show it.
+fn once_shown(observed: &Observed, asked: &Asked, said: impl FnOnce() -> Outcome) -> Outcome {
+    not_over(observed, asked, UNSEEN).map_or_else(said, Outcome::Wait)
 }
 
 /// The end of that time since the request, where it has not come. The agent's clock may be anything.

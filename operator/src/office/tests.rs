@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use komputer_crds::v1beta1::{KomputerAgent, KomputerOffice, KomputerSchedule, KomputerTask, StatusConditions};
@@ -250,6 +250,34 @@ fn only_what_the_manager_has_made_is_deleted() {
     let mut declared = observed(json!({}), &[asked()]).with_member("ada");
     declared.named.agents.insert("ada".into(), agent("ada", json!({ "owner": "somebody" })));
     refused(&declared, "you have not made agent ada; leave it as it is");
+}
+
+#[test]
+fn nothing_is_said_of_what_is_not_there_before_the_cache_has_had_time_to_show_it() {
+    for tool in ["delete_agent", "delete_schedule", "cancel_task", "read_results"] {
+        let mut soon = observed(json!({}), &[request(tool, json!({ "name": "made-just-now" }))]);
+        assert_eq!(errands(&soon).len(), 1, "{tool}");
+        soon.declared.now -= jiff::SignedDuration::from_secs(1);
+        let plan = decide(&soon);
+        assert_eq!((plan.errands, plan.again), (Vec::new(), Some(Duration::from_secs(1))), "{tool}");
+    }
+}
+
+#[test]
+fn what_a_request_changes_the_next_one_about_it_is_to_see() {
+    let create = |name: &str| request("create_agent", json!({ "name": name }));
+    let all = [
+        create("ada"),
+        request("delete_agent", json!({ "name": "ada" })),
+        create("eve"),
+        request("list_agents", json!({})),
+    ];
+    let plan = decide(&observed(json!({}), &all));
+    assert_eq!(plan.errands.iter().map(|errand| &*errand.id).collect::<Vec<_>>(), ["r0", "r2"]);
+    assert!(plan.again.is_some(), "the others in their turn");
+    let seen = observed(json!({}), &all).with_member("ada").with_member("eve");
+    let ids: Vec<_> = errands(&seen).into_iter().map(|errand| errand.id).collect();
+    assert_eq!(ids, ["r0", "r1", "r2"], "a list is made once ada is gone");
 }
 
 #[test]
