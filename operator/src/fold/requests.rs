@@ -36,6 +36,11 @@ impl OpenRequests {
         self.0.is_empty()
     }
 
+    /// Only those that were asked in tasks of these uids are open.
+    pub fn keep_of(&mut self, tasks: &BTreeSet<String>) {
+        self.0.retain(|_, asked| tasks.contains(&asked.task));
+    }
+
     /// These are open no more.
     pub fn close(&mut self, ids: &BTreeSet<String>) {
         self.0.retain(|_, asked| !ids.contains(&asked.id));
@@ -88,6 +93,11 @@ mod tests {
             requests.fold(&event(number as u64 + 1, Some(task), asks(id)));
         }
         assert_eq!(open(&requests), ["a", "b", "c"]);
+        let mut of_one = requests.clone();
+        of_one.keep_of(&["t2".to_owned()].into());
+        assert_eq!(open(&of_one), ["c"], "of tasks that are not over");
+        of_one.close(&["c".to_owned()].into());
+        assert!(of_one.is_empty());
         // An answer that nobody waited for says of no task.
         requests.fold(&event(4, None, Body::OfficeAnswer { id: "a".into(), is_error: false }));
         assert_eq!(open(&requests), ["b", "c"]);

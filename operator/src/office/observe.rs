@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use komputer_crds::v1beta1::{KomputerAgent, KomputerOffice, KomputerOfficeStatus, KomputerSchedule, KomputerTask};
@@ -144,10 +148,21 @@ impl OfficeController {
     fn requests(&self, office: &KomputerOffice, facts: &Facts) -> OpenRequests {
         let Some(manager) = facts.manager.as_deref() else { return OpenRequests::default() };
         let id = AgentId::new(manager.namespace().unwrap_or_default(), manager.name_any());
-        let requests = id.map(|id| self.agents.inbox.requests(&id, &manager.uid().unwrap_or_default()));
-        let requests = requests.unwrap_or_default();
+        let Ok(id) = id else { return OpenRequests::default() };
+        let mut requests = self.agents.inbox.requests(&id, &manager.uid().unwrap_or_default());
+        if !requests.is_empty() {
+            requests.keep_of(&self.open_tasks(&id));
+        }
         let answers = requests.is_empty() || self.office_of(office.namespace(), &manager.name_any()) == office.uid();
         if answers { requests } else { OpenRequests::default() }
+    }
+
+    /// The uids of the manager's tasks that are not over. A stream that is filled anew shows for a moment what was asked in
+    /// others, and not yet that it was answered.
+    fn open_tasks(&self, manager: &AgentId) -> BTreeSet<String> {
+        let task = |name: &String| self.agents.caches.tasks.get(&ObjectRef::new(name).within(manager.namespace()));
+        let names = self.agents.index.of(manager);
+        names.iter().filter_map(task).filter(|task| !task.phase().is_terminal()).filter_map(|task| task.uid()).collect()
     }
 
     /// The uid of the oldest office of the manager.
