@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use self::{
     address::address,
     ending::{furnish, leaving, over, recovered},
-    handover::{calls, model},
+    handover::{calls, endings, model},
 };
 use super::{
     build, instructions,
@@ -50,7 +50,12 @@ pub fn decide(observed: &Observed) -> Plan<KomputerAgentStatus> {
     let mut work = Work::default();
     let situation = match purpose(observed, &mut work) {
         Ok(resolved) => awake(observed, resolved, &mut work),
-        Err(situation) => situation,
+        Err(situation) => {
+            if work.remove.is_empty() && situation != Situation::Deleting {
+                work.calls = endings(observed);
+            }
+            situation
+        }
     };
     plan(observed, work, situation)
 }

@@ -7,7 +7,7 @@ use komputer_crds::{
 use komputer_events::task::{Message, TaskRequest};
 use kube::ResourceExt;
 
-use super::seated;
+use super::{address::address_of, seated};
 use crate::{
     agent::{Knowledge, Resolved, connectors, observe::Observed, spending},
     keys::Audience,
@@ -43,6 +43,15 @@ pub(super) fn calls(observed: &Observed, resolved: &Resolved, pod: &PodAddress) 
         calls.extend(steering(observed, task, pod));
     }
     calls
+}
+
+/// What is to end does so also while there is not all that the agent is to work with.
+pub(super) fn endings(observed: &Observed) -> Vec<Call> {
+    let Some(pod) = address_of(observed) else { return Vec::new() };
+    let running = observed.tasks.iter().find(|(_, phase)| *phase == TaskPhase::Running);
+    let unwanted = running.filter(|(task, _)| is_to_end(observed, task)).and_then(|(task, _)| task.uid());
+    let all = spending::abandoned(observed).into_iter().chain(unwanted);
+    all.map(|uid| Call::CancelTask { pod: pod.clone(), uid }).collect()
 }
 
 /// What opens the connectors has not been read.

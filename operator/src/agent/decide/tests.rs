@@ -336,6 +336,22 @@ fn a_cancelled_task_is_told_to_the_agent_or_never_begun() {
 }
 
 #[test]
+fn a_running_task_is_cancelled_also_where_something_is_missing_for_others() {
+    let mut observed = awake();
+    let mut running = task("a", TaskPhase::Running);
+    Arc::make_mut(&mut running.0).spec.cancel = Some(true);
+    observed.tasks = vec![running, task("b", TaskPhase::Pending)];
+    observed.template = None;
+    let is_told = |plan: Plan<_>| matches!(&plan.calls[..], [Call::CancelTask { uid, .. }] if uid == "a-uid");
+    assert!(is_told(decide(&observed)));
+    observed.template = world().template;
+    observed.knowledge = Knowledge::Lacks("skill s".into());
+    assert!(is_told(decide(&observed)));
+    change(&mut observed, |agent| agent.spec.suspend = Some(true));
+    assert_eq!(decide(&observed).calls, [], "the pod goes");
+}
+
+#[test]
 fn a_task_that_replaces_cancels_the_running_one_and_goes_before_those_that_wait() {
     let mut observed = awake();
     let mut last = task("c", TaskPhase::Pending);
