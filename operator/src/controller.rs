@@ -115,7 +115,7 @@ pub(crate) async fn look<C: Controller>(
         (lacks || memory.unseen.lacks(&context.hands.freshness, now), memory.written)
     });
     if lacks {
-        return Ok(CATCH_UP);
+        return Ok(CATCH_UP); // our own last writes wake us when they come
     }
     let observed = context.controller.observe(object.clone(), now, written);
     let plan = C::decide(&observed);

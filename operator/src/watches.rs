@@ -133,7 +133,6 @@ fn watch_agents(
 ) -> Store<KomputerAgent> {
     let (queue, notices, declarations, ledger) = (queue.clone(), notices.clone(), declarations.clone(), ledger.clone());
     let (tasks, index) = (tasks.clone(), index.clone());
-
     origin.guarded_cache(Api::all, watcher::Config::default(), prune, move |agent: &KomputerAgent, change| {
         if let Ok(id) = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any()) {
             if comes_or_goes(agent, change) {

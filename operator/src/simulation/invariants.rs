@@ -5,7 +5,13 @@ use jiff::SignedDuration;
 use komputer_events::Money;
 use serde_json::Value;
 
-use super::{World, agents::CALL, apiserver::Apiserver, kubelet::inhabitants, users::BUDGET};
+use super::{
+    World,
+    agents::CALL,
+    apiserver::{Apiserver, Place},
+    kubelet::inhabitants,
+    users::BUDGET,
+};
 
 /// Names that agents have in a namespace: each may pass a budget by its last call.
 const AGENTS: u64 = 6;
@@ -122,6 +128,19 @@ impl World {
             let made: Vec<_> = etcd.all("komputeragents").filter(|(_, agent)| made(agent)).collect();
             assert!(made.len() <= most, "{place:?} has {} agents of {most}", made.len());
         }
+    }
+
+    /// A deleted agent that a budget counts is not let go of while it is in a pod, where it may spend still.
+    pub(super) fn check_release(&self, agent: &Place) {
+        let etcd = self.network.etcd();
+        let Some(metadata) = etcd.objects.get(agent).map(|found| &found["metadata"]) else { return };
+        let is_counted = metadata["labels"]["team"] == "red" && etcd.get("komputerbudgets", &agent.1, BUDGET).is_some();
+        if metadata["deletionTimestamp"].is_null() || !is_counted {
+            return;
+        }
+        let mut pods = etcd.all("pods").filter(|(pod, _)| pod.1 == agent.1);
+        let found = pods.find(|(place, pod)| inhabitants(place, pod).iter().any(|(name, _)| *name == agent.2));
+        assert!(found.is_none(), "{agent:?} is let go of and in {found:?}");
     }
 
     /// What a manager is told is deleted is, also where its maker's caches do not show yet that it was ever made.

@@ -15,7 +15,10 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::apiserver::{Answer, Apiserver, Patch, Place, refusal};
-use crate::agent_client::{Asked, Wire, WireError};
+use crate::{
+    agent_client::{Asked, Wire, WireError},
+    carry_out::SPEND_MANAGER,
+};
 
 /// The body of an answer.
 type Content = UnsyncBoxBody<Bytes, Infallible>;
@@ -167,6 +170,11 @@ impl Network {
 impl Wanted {
     pub(super) fn is_of_status(&self) -> bool {
         self.of_status
+    }
+
+    /// Whether it lets an agent go that is deleted.
+    pub(super) fn is_release(&self) -> bool {
+        self.manager == SPEND_MANAGER && self.body["metadata"]["finalizers"].as_array().is_some_and(Vec::is_empty)
     }
 }
 
