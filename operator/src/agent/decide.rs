@@ -3,6 +3,7 @@ mod address;
 mod ending;
 mod handover;
 mod seated;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -369,6 +370,10 @@ fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerA
         again,
         ..Plan::nothing()
     };
+    if let Some(left) = shown::can_wait(observed, &situation) {
+        plan.again = plan.again.into_iter().chain([left]).min();
+        return plan;
+    }
     let written = Written { status: observed.agent.status.as_ref(), at: observed.written };
     let wanted = status::of(observed, model, situation, work.remarks, work.pod_failure);
     show(plan, written, wanted, status::only_progress, observed.now)
