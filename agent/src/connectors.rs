@@ -2,7 +2,10 @@
 //! what opens them.
 use std::sync::Arc;
 
-use komputer_events::{SealError, Sealed, SealingKey, connector::Connector};
+use komputer_events::{
+    SealError, Sealed, SealingKey,
+    connector::{Connector, Login, Server},
+};
 use tokio::sync::watch;
 
 use crate::{knowledge::Known, mcp::Catalogs, tasks::TaskUid};
@@ -35,6 +38,11 @@ impl Connectors {
         Ok(())
     }
 
+    /// How `task` logs in to the connector of that name and address.
+    pub(crate) fn logins(&self, task: &TaskUid, name: String, url: String, first: Option<Login>) -> Logins {
+        Logins { told: self.told.subscribe(), task: task.clone(), name, url, first }
+    }
+
     /// The connectors of `task`. Where the agent has some, waits until they are told: a process that starts again in the
     /// middle of a task has forgotten them.
     pub(crate) async fn of(&self, task: &TaskUid) -> Vec<Connector> {
@@ -54,11 +62,36 @@ impl Connectors {
     }
 }
 
+/// How a task logs in to one connector. It may be told anew while the task goes on. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Logins {
+    told: watch::Receiver<Option<Told>>,
+    task: TaskUid,
+    pub(crate) name: String,
+    pub(crate) url: String,
+    first: Option<Login>,
+}
+
+impl Logins {
+    /// The login as it was told last. To an address that is another meanwhile belongs the one that it began with.
+    pub(crate) fn newest(&self) -> Option<Login> {
+        let told = self.told.borrow();
+        let told = told.as_ref().filter(|told| told.task == self.task);
+        let newest = told.and_then(|told| {
+            told.connectors.iter().find_map(|Connector { name, server }| match server {
+                Server::Http { url, login } if (name, url) == (&self.name, &self.url) => login.clone(),
+                _ => None,
+            })
+        });
+        newest.or_else(|| self.first.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use komputer_events::{connector::Server, knowledge::Knowledge};
+    use komputer_events::knowledge::Knowledge;
 
     use super::*;
 
@@ -108,5 +141,25 @@ mod tests {
         };
         assert_eq!(tokio::join!(second.of(&other), take_away).0, []);
         assert_eq!(second.learn(other, &key().seal("t1", &files()).unwrap()), Err(SealError::Foreign));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_is_told_anew_is_used_where_it_belongs() {
+        let directory = tempfile::tempdir().unwrap();
+        let (agent, task) = (agent(&directory), uid("t1"));
+        let login = |secret: &str| Login { header: "X-Key".into(), scheme: String::new(), secret: secret.into() };
+        let tell = |task: &str, name: &str, url: &str, secret: &str| {
+            let server = Server::Http { url: url.into(), login: Some(login(secret)) };
+            let connectors = vec![Connector { name: name.into(), server }];
+            agent.learn(uid(task), &key().seal(task, &connectors).unwrap()).unwrap();
+        };
+        let logins = agent.logins(&task, "a".into(), "https://a".into(), Some(login("first")));
+        let newest = || logins.newest().map(|login| login.secret);
+        tell("t1", "a", "https://a", "second");
+        assert_eq!(newest(), Some("second".into()));
+        for (task, name, url) in [("t1", "a", "https://b"), ("t1", "b", "https://a"), ("t2", "a", "https://a")] {
+            tell(task, name, url, "another's");
+            assert_eq!(newest(), Some("first".into()), "{task} {name} {url}");
+        }
     }
 }

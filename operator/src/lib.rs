@@ -23,6 +23,7 @@ pub mod lessons;
 pub mod metrics;
 pub mod migration;
 mod news;
+pub mod oauth;
 pub mod office;
 pub mod plan;
 pub mod prune;

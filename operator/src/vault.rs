@@ -1,7 +1,8 @@
 //! Secrets that connectors log in with. Each is read when a task is about to need it, by its name, and kept until that task is
-//! over: nothing here watches Secrets, or lists them (docs/decisions/0011).
+//! over, or until it is to be refreshed: nothing here watches Secrets, or lists them (docs/decisions/0011).
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,10 +18,11 @@ use crate::{
     carry_out::{TIMEOUT, words},
     controller::Queue,
     keys::Sensitive,
+    oauth::{Current, Renewals},
 };
 
 /// One key of a Secret.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretKey {
     /// The Secret's namespace.
     pub namespace: String,
@@ -28,6 +30,22 @@ pub struct SecretKey {
     pub name: String,
     /// The key.
     pub key: String,
+}
+
+impl fmt::Display for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { namespace, name, key } = self;
+        write!(f, "Secret {namespace}/{name}: key {key}")
+    }
+}
+
+/// What a Secret holds under a key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// What is shown to the server.
+    Plain,
+    /// A login by OAuth, and where it is refreshed.
+    OAuth(Option<String>),
 }
 
 /// What is to be read, and for what: another task, or another process that works on it, is another need.
@@ -38,7 +56,7 @@ pub struct Need {
     /// The task's uid.
     pub task: String,
     /// What is to be read.
-    pub keys: Vec<SecretKey>,
+    pub keys: Vec<(SecretKey, Form)>,
 }
 
 /// What has been read.
@@ -47,9 +65,18 @@ pub enum Opened {
     /// Not all of it yet.
     Reading,
     /// All of it.
-    Complete(BTreeMap<SecretKey, Sensitive>),
+    Complete(Secrets),
     /// Something is missing; the text says what, and what to do.
     Lacks(String),
+}
+
+/// What opens an agent's connectors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// By where it stands.
+    pub by_key: BTreeMap<SecretKey, Sensitive>,
+    /// When it is to be read again, in the middle of a task too.
+    pub until: Option<Timestamp>,
 }
 
 /// After how long it is looked again for what was missing.
@@ -80,12 +107,17 @@ impl Vault {
     /// What the agent needs, as far as it has been read. The agent is looked at again once it is.
     pub fn ask(&self, agent: &AgentId, need: Need, now: Timestamp) -> Opened {
         if need.keys.is_empty() {
-            return Opened::Complete(BTreeMap::new());
+            return Opened::Complete(Secrets::default());
         }
         let mut open = self.lock();
         if let Some((known, opened, since)) = open.get_mut(agent).filter(|(known, ..)| *known == need) {
-            let is_stale = matches!(opened, Opened::Lacks(_)) && now.duration_since(*since).unsigned_abs() >= AGAIN;
-            if is_stale {
+            let waited = now.duration_since(*since).unsigned_abs();
+            let is_due = match opened {
+                Opened::Reading => false,
+                Opened::Lacks(_) => true,
+                Opened::Complete(secrets) => secrets.until.is_some_and(|until| until <= now),
+            };
+            if is_due && waited >= AGAIN {
                 *since = now;
                 let _ = self.wanted.unbounded_send((agent.clone(), known.clone()));
             }
@@ -102,11 +134,11 @@ impl Vault {
     }
 
     /// Reads what is wanted, and has the agents that want it looked at.
-    pub async fn run(self, Wanted(wanted): Wanted, client: Client, agents: Queue<KomputerAgent>) {
+    pub async fn run(self, Wanted(wanted): Wanted, client: Client, renewals: Renewals, agents: Queue<KomputerAgent>) {
         let read = |(agent, need): (AgentId, Need)| {
-            let (client, agents, vault) = (client.clone(), agents.clone(), self.clone());
+            let (client, renewals, agents, vault) = (client.clone(), renewals.clone(), agents.clone(), self.clone());
             async move {
-                let opened = read(&client, &need.keys).await;
+                let opened = read_all(&client, &renewals, &need.keys).await;
                 vault.keep(&agent, &need, opened);
                 let _ = agents.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));
             }
@@ -114,10 +146,14 @@ impl Vault {
         wanted.for_each_concurrent(AT_ONCE, read).await;
     }
 
-    /// Unless the agent needs something else by now.
+    /// Unless the agent needs something else by now. A task that has begun goes on with what it has where nothing newer is to be
+    /// had: it is for the server to say whether that counts still.
     fn keep(&self, agent: &AgentId, need: &Need, opened: Opened) {
         if let Some((_, kept, _)) = self.lock().get_mut(agent).filter(|(known, ..)| known == need) {
-            *kept = opened;
+            match (&kept, &opened) {
+                (Opened::Complete(_), Opened::Lacks(_)) => {}
+                _ => *kept = opened,
+            }
         }
     }
 
@@ -126,39 +162,60 @@ impl Vault {
     }
 }
 
-async fn read(client: &Client, keys: &[SecretKey]) -> Opened {
-    let mut opened = BTreeMap::new();
-    for wanted in keys {
-        let SecretKey { namespace, name, .. } = wanted;
-        let api = Api::<Secret>::namespaced(client.clone(), namespace);
-        let value = match tokio::time::timeout(TIMEOUT, api.get_opt(name)).await {
-            Ok(Ok(secret)) => value(wanted, secret.as_ref()),
-            Ok(Err(error)) => Err(format!("Secret {namespace}/{name} could not be read: {}", words(&error))),
-            Err(_) => Err(format!("Secret {namespace}/{name} could not be read in time")),
+async fn read_all(client: &Client, renewals: &Renewals, keys: &[(SecretKey, Form)]) -> Opened {
+    let mut secrets = Secrets::default();
+    for (key, form) in keys {
+        let opens = match form {
+            Form::Plain => plain(client, key).await,
+            Form::OAuth(url) => renewals.current(key, url.as_deref()).await,
         };
-        match value {
-            Ok(value) => drop(opened.insert(wanted.clone(), value)),
+        match opens {
+            Ok(Current { token, until }) => {
+                secrets.by_key.insert(key.clone(), token);
+                secrets.until = secrets.until.into_iter().chain(until).min();
+            }
             Err(lack) => return Opened::Lacks(lack),
         }
     }
-    Opened::Complete(opened)
+    Opened::Complete(secrets)
+}
+
+async fn plain(client: &Client, key: &SecretKey) -> Result<Current, String> {
+    let text = text_of(key, read(client, key).await?.as_ref())?;
+    if !can_be_a_header(&text) {
+        return Err(format!("{key} is no single line of ASCII text, as a header has to be; correct it"));
+    }
+    Ok(Current { token: Sensitive::new(text), until: None })
+}
+
+/// The Secret, or why it cannot be read.
+pub(crate) async fn read(
+    client: &Client,
+    SecretKey { namespace, name, .. }: &SecretKey,
+) -> Result<Option<Secret>, String> {
+    let api = Api::<Secret>::namespaced(client.clone(), namespace);
+    match tokio::time::timeout(TIMEOUT, api.get_opt(name)).await {
+        Ok(Ok(secret)) => Ok(secret),
+        Ok(Err(error)) => Err(format!("Secret {namespace}/{name} could not be read: {}", words(&error))),
+        Err(_) => Err(format!("Secret {namespace}/{name} could not be read in time")),
+    }
 }
 
 /// The text under that key, without the line break that a file ends in; or what is wrong, and what to do.
-fn value(SecretKey { namespace, name, key }: &SecretKey, secret: Option<&Secret>) -> Result<Sensitive, String> {
+pub(crate) fn text_of(key: &SecretKey, secret: Option<&Secret>) -> Result<String, String> {
     let Some(secret) = secret else {
+        let SecretKey { namespace, name, key } = key;
         return Err(format!("Secret {namespace}/{name} does not exist; create it with key {key}"));
     };
-    let Some(bytes) = secret.data.as_ref().and_then(|data| data.get(key)) else {
-        return Err(format!("Secret {namespace}/{name}: key {key} is missing; add it"));
+    let Some(bytes) = secret.data.as_ref().and_then(|data| data.get(&key.key)) else {
+        return Err(format!("{key} is missing; add it"));
     };
-    let text = std::str::from_utf8(&bytes.0).unwrap_or_default().trim();
-    let can_be_a_header = !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    can_be_a_header.then(|| Sensitive::new(text)).ok_or_else(|| {
-        format!(
-            "Secret {namespace}/{name}: key {key} is no single line of ASCII text, as a header has to be; correct it"
-        )
-    })
+    Ok(std::str::from_utf8(&bytes.0).unwrap_or_default().trim().to_owned())
+}
+
+/// Whether a text can stand in a header.
+pub(crate) fn can_be_a_header(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 #[cfg(test)]
@@ -172,11 +229,11 @@ mod tests {
     }
 
     fn need(task: &str, restarts: i32) -> Need {
-        Need { process: ("p".into(), restarts), task: task.into(), keys: vec![key()] }
+        Need { process: ("p".into(), restarts), task: task.into(), keys: vec![(key(), Form::Plain)] }
     }
 
     fn opened(text: &str) -> Opened {
-        Opened::Complete([(key(), Sensitive::new(text))].into())
+        Opened::Complete(Secrets { by_key: [(key(), Sensitive::new(text))].into(), until: None })
     }
 
     #[test]
@@ -194,16 +251,43 @@ mod tests {
             assert_eq!(read(), None);
         }
         vault.keep(&ada, &need("t1", 1), opened("late"));
-        vault.keep(&ada, &need("t2", 1), Opened::Lacks("it is gone".into()));
-        assert_eq!(vault.ask(&ada, need("t2", 1), at(9)), Opened::Lacks("it is gone".into()));
+        assert_eq!(vault.ask(&ada, need("t3", 1), at(0)), Opened::Reading);
+        assert_eq!(read(), Some(need("t3", 1)));
+        vault.keep(&ada, &need("t3", 1), Opened::Lacks("it is gone".into()));
+        assert_eq!(vault.ask(&ada, need("t3", 1), at(9)), Opened::Lacks("it is gone".into()));
         assert_eq!(read(), None);
-        assert_eq!(vault.ask(&ada, need("t2", 1), at(10)), Opened::Lacks("it is gone".into()));
-        assert_eq!((read(), read()), (Some(need("t2", 1)), None));
+        assert_eq!(vault.ask(&ada, need("t3", 1), at(10)), Opened::Lacks("it is gone".into()));
+        assert_eq!((read(), read()), (Some(need("t3", 1)), None));
         vault.forget(&ada);
-        vault.keep(&ada, &need("t2", 1), opened("late"));
-        assert_eq!(vault.ask(&ada, need("t2", 1), at(11)), Opened::Reading);
-        let nothing = Need { keys: vec![], ..need("t3", 1) };
-        assert_eq!(vault.ask(&ada, nothing, at(11)), Opened::Complete(BTreeMap::new()));
+        vault.keep(&ada, &need("t3", 1), opened("late"));
+        assert_eq!(vault.ask(&ada, need("t3", 1), at(11)), Opened::Reading);
+        let nothing = Need { keys: vec![], ..need("t4", 1) };
+        assert_eq!(vault.ask(&ada, nothing, at(11)), Opened::Complete(Secrets::default()));
+    }
+
+    #[test]
+    fn what_is_to_be_refreshed_is_read_again_and_stays_where_nothing_newer_is_to_be_had() {
+        let (vault, Wanted(mut wanted)) = Vault::new();
+        let ada = AgentId::new("team", "ada").unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let until = |text, second| match opened(text) {
+            Opened::Complete(secrets) => Opened::Complete(Secrets { until: Some(at(second)), ..secrets }),
+            other => other,
+        };
+        vault.ask(&ada, need("t1", 0), at(0));
+        vault.keep(&ada, &need("t1", 0), until("one", 100));
+        let mut asked_at = |second| {
+            while wanted.try_recv().is_ok() {}
+            let opened = vault.ask(&ada, need("t1", 0), at(second));
+            (opened, wanted.try_recv().is_ok())
+        };
+        assert_eq!(asked_at(99), (until("one", 100), false));
+        assert_eq!(asked_at(100), (until("one", 100), true));
+        assert_eq!(asked_at(109), (until("one", 100), false), "it is being read");
+        vault.keep(&ada, &need("t1", 0), Opened::Lacks("its endpoint is away".into()));
+        assert_eq!(asked_at(110), (until("one", 100), true));
+        vault.keep(&ada, &need("t1", 0), until("two", 200));
+        assert_eq!(asked_at(111), (until("two", 200), false));
     }
 
     #[test]
@@ -212,15 +296,15 @@ mod tests {
             let data = data.iter().map(|(key, value)| (key.to_string(), ByteString(value.to_vec()))).collect();
             Secret { data: Some(data), ..Default::default() }
         };
-        let read = |secret: Option<&Secret>| value(&key(), secret).map(|value| value.reveal().to_owned());
+        let read = |secret: Option<&Secret>| text_of(&key(), secret);
         assert_eq!(read(Some(&secret(&[("token", b"hunter2\n")]))), Ok("hunter2".into()));
         let missing = "Secret team/github does not exist; create it with key token";
         assert_eq!(read(None), Err(missing.into()));
         let lacking = "Secret team/github: key token is missing; add it";
         assert_eq!(read(Some(&secret(&[("other", b"x")]))), Err(lacking.into()));
+        assert!(can_be_a_header("hunter2"));
         for wrong in [&b"a\nb"[..], b"", b"\xff", "\u{e4}".as_bytes()] {
-            let refused = read(Some(&secret(&[("token", wrong)]))).unwrap_err();
-            assert!(refused.contains("key token is no single line"), "{refused}");
+            assert!(!can_be_a_header(&read(Some(&secret(&[("token", wrong)]))).unwrap()), "{wrong:?}");
         }
     }
 }

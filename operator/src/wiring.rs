@@ -15,6 +15,7 @@ use crate::{
     lessons::Lessons,
     metrics::{Metrics, Population},
     migration::Migration,
+    oauth::Renewals,
     office::{Answered, OfficeController},
     recorder::Recorder,
     schedule::ScheduleController,
@@ -49,12 +50,14 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 
     let (elector, leads) = Elector::new(lease_client().await?, &arguments.namespace, lease(&arguments));
     let election = tokio::spawn(elector.run(until(stopped.clone())));
+    let renewals = Renewals::new(client.clone(), leads.clone())?;
     let outcome = tokio::select! {
-        outcome = lead(&arguments, client, leads.clone(), &health, &registry) => outcome.and_then(|()| bail!("a controller ended")),
+        outcome = lead(&arguments, client, leads.clone(), renewals.clone(), &health, &registry) => outcome.and_then(|()| bail!("a controller ended")),
         outcome = endpoints => outcome.context("the health endpoints ended"),
         () = until(stopped) => Ok(()),
         () = lost(leads) => Err(anyhow::anyhow!("lost the lease; restarting")),
     };
+    renewals.finish().await;
     if outcome.is_ok() {
         election.await.ok(); // lets go of the lease
     }
@@ -66,6 +69,7 @@ async fn lead(
     arguments: &Arguments,
     client: Client,
     leads: Leadership,
+    renewals: Renewals,
     health: &Health,
     registry: &Registry,
 ) -> anyhow::Result<()> {
@@ -147,7 +151,7 @@ async fn lead(
     let hands = Hands { client, agents: agent_client, recorder, leading: leads, metrics, freshness };
     tokio::join!(
         watches.doubts.settle(hands.client.clone(), &places),
-        vault.run(wanted, hands.client.clone(), watches.agent_queue.clone()),
+        vault.run(wanted, hands.client.clone(), renewals, watches.agent_queue.clone()),
         migration.run(),
         watches.declarations.run(
             world,

@@ -30,12 +30,15 @@
 //! has been written to the socket, the output once its end has.
 //!
 //! At `/mcp` there is an MCP server for agents' connectors, which wants a key as the model does. Its tools are `echo`,
-//! `refuse`, `large`, `whoami` and `reveal`.
+//! `refuse`, `large`, `whoami` and `reveal`. At `/oauth/token` such a key is refreshed: `NAME-refresh-3` is exchanged, once, for
+//! `NAME-access-4` and `NAME-refresh-4`; `?expires_in=60` says for how long, `?client=header` or `?client=body` where the client
+//! `me` with the secret `secret` is to be named.
 
 mod accounting;
 mod answer;
 mod choose;
 mod ledger;
+mod logins;
 mod model;
 mod prices;
 mod request;

@@ -75,6 +75,7 @@ async fn route(model: &Model, request: Request<Incoming>) -> Result<Response<Bod
         ("POST", "/v1/messages/count_tokens") => {
             Ok(ok(&json!({"input_tokens": prompt_tokens(&parsed(request).await?)})))
         }
+        ("POST", "/oauth/token") => refreshed(model, request).await,
         ("GET", "/v1/models") => {
             let data: Vec<_> = MODELS.iter().map(|id| about(id)).collect();
             Ok(ok(&json!({"data": data, "has_more": false, "first_id": MODELS[0], "last_id": MODELS[2]})))
@@ -103,6 +104,21 @@ fn messages(model: &Model, request: &MessagesRequest) -> Result<Response<Body>, 
     Ok(response)
 }
 
+/// Refusals are in the words of <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>.
+async fn refreshed(model: &Model, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+    let (parts, body) = request.into_parts();
+    let form = read(body).await?;
+    let query = parts.uri.query().unwrap_or_default();
+    Ok(match model.logins.answer(query, &parts.headers, &String::from_utf8_lossy(&form)) {
+        Ok(given) => ok(&given),
+        Err(error) => {
+            let mut response = ok(&json!({"error": error}));
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            response
+        }
+    })
+}
+
 /// A key is any `x-api-key` or bearer token.
 pub(crate) fn key(headers: &HeaderMap) -> Option<&str> {
     let text =
@@ -122,7 +138,14 @@ fn check_key(headers: &HeaderMap, rejected: &[String]) -> Result<(), Refusal> {
 
 async fn parsed(request: Request<Incoming>) -> Result<MessagesRequest, Refusal> {
     let is_gzip = request.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding == "gzip");
-    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(request.into_body(), MAX_BODY).collect()).await;
+    let body = read(request.into_body()).await?;
+    let body = if is_gzip { unzipped(&body)? } else { body };
+    serde_json::from_slice(&body)
+        .map_err(|error| Refusal::new(400, format!("the body is no Messages API request: {error}")))
+}
+
+async fn read(body: Incoming) -> Result<Bytes, Refusal> {
+    let body = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
     let body = body.map_err(|_| Refusal::new(408, "the request's body did not arrive within 60 seconds"))?;
     let body = body.map_err(|error| {
         if error.is::<LengthLimitError>() {
@@ -131,9 +154,7 @@ async fn parsed(request: Request<Incoming>) -> Result<MessagesRequest, Refusal> 
             Refusal::new(400, format!("the request's body broke off: {error}"))
         }
     })?;
-    let body = if is_gzip { unzipped(&body.to_bytes())? } else { body.to_bytes() };
-    serde_json::from_slice(&body)
-        .map_err(|error| Refusal::new(400, format!("the body is no Messages API request: {error}")))
+    Ok(body.to_bytes())
 }
 
 fn unzipped(body: &[u8]) -> Result<Bytes, Refusal> {

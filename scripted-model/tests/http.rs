@@ -263,6 +263,32 @@ async fn the_other_endpoints_answer() {
 }
 
 #[tokio::test]
+async fn a_refresh_token_counts_once_and_from_its_client() {
+    let server = Server::start(None).await;
+    let ask = async |query: &str, header: &str, form: &str| {
+        let head = format!("POST /oauth/token{query} HTTP/1.1\r\n{header}");
+        let (head, body) = server.exchange(&head, form.as_bytes()).await;
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        (head.starts_with("http/1.1 200"), answer["error"].as_str().map(str::to_owned), answer)
+    };
+    let form = |token: &str| format!("grant_type=refresh_token&refresh_token={token}");
+    let refused = |answer: (bool, Option<String>, Value)| (answer.0, answer.1.unwrap());
+    let given = ask("?expires_in=60", "x-none: 1", &form("a-refresh-3")).await.2;
+    assert_eq!((&given["access_token"], &given["refresh_token"]), (&json!("a-access-4"), &json!("a-refresh-4")));
+    assert_eq!(given["expires_in"], 60);
+    let again = ask("", "x-none: 1", &form("a-refresh-3")).await;
+    assert_eq!(refused(again), (false, "invalid_grant".into()));
+    assert!(ask("", "x-none: 1", &form("a-refresh-4")).await.0);
+    let (basic, client) = ("authorization: Basic bWU6c2VjcmV0", "&client_id=me&client_secret=secret");
+    let unknown = ask("?client=header", "x-none: 1", &(form("b-refresh-1") + client)).await;
+    assert_eq!(refused(unknown), (false, "invalid_client".into()));
+    assert!(ask("?client=header", basic, &form("b-refresh-1")).await.0);
+    let unknown = ask("?client=body", basic, &form("b-refresh-2")).await;
+    assert_eq!(refused(unknown), (false, "invalid_client".into()));
+    assert!(ask("?client=body", "x-none: 1", &(form("b-refresh-2") + client)).await.0);
+}
+
+#[tokio::test]
 async fn a_shutdown_lets_answers_end_and_keeps_the_ledger() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger.jsonl");

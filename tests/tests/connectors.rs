@@ -78,6 +78,50 @@ async fn a_connector_of_another_namespace_is_used_with_its_newest_secret_which_n
     node.remove_namespace(&other).await
 }
 
+#[tokio::test]
+async fn a_token_of_oauth_is_refreshed_for_a_running_task_and_kept() -> anyhow::Result<()> {
+    let node = Node::connect().await?;
+    let namespace = node.namespace("refreshed").await?;
+    let (model, of) = (format!("http://komputer-scripted-model.{SYSTEM}:8080"), |kind, number| {
+        format!("{namespace}-{kind}-{number}")
+    });
+    let mut tools = connector(&namespace, &[]);
+    let key = json!({ "name": "tools", "key": "token" });
+    // Due after twenty seconds, and looked at after thirty.
+    let url = format!("{model}/oauth/token?expires_in=320&client=header");
+    tools["spec"]["auth"] = json!({ "type": "OAuth", "tokenURL": url, "secretKeyRef": key });
+    node.apply(&tools).await?;
+    let document =
+        json!({ "access_token": of("access", 1), "refresh_token": of("refresh", 1), "expires_at": 1, "note": "kept" });
+    let mut login = secret(&namespace, &document.to_string());
+    login["stringData"]["client_id"] = "me".into();
+    login["stringData"]["client_secret"] = "secret".into();
+    node.apply(&login).await?;
+    let whoami = "<<tool: mcp__tools__whoami {}>>";
+    let mut ada = agent(&namespace, "ada", &format!("{whoami}<<bash: sleep 45>>{whoami}<<text: called>>"));
+    ada["spec"]["connectors"] = json!([{ "name": "tools" }]);
+    node.apply(&ada).await?;
+    node.ended_task(&namespace, "ada").await?;
+
+    let said = events(&node, &namespace).await?;
+    for number in [2, 3] {
+        let digest = &hex::encode(Sha256::digest(of("access", number)))[..16];
+        ensure!(said.contains(digest), "no tool was called with the token {number}: {said}");
+    }
+    let template = "go-template={{.data.token | base64decode}}";
+    let kept = node.kubectl(&["get", "secret", "-n", &namespace, "tools", "-o", template], "").await?;
+    let kept: Value = serde_json::from_str(&kept)?;
+    ensure!(kept["access_token"] == of("access", 3) && kept["note"] == "kept", "the Secret holds {kept}");
+    let selector = "app.kubernetes.io/name=komputer-operator";
+    let log = node.kubectl(&["logs", "-n", SYSTEM, "-l", selector, "--tail=-1"], "").await?;
+    ensure!(log.contains("a token was refreshed"), "the log does not say so");
+    for kind in ["access", "refresh"] {
+        let token = format!("{namespace}-{kind}-");
+        ensure!(!log.contains(&token) && !said.contains(&token), "a token is shown");
+    }
+    node.remove_namespace(&namespace).await
+}
+
 async fn nothing_shows_them(node: &Node, namespace: &str, said: &str) -> anyhow::Result<()> {
     let kinds = "komputeragents,komputertasks,komputerconnectors,pods,configmaps,events,secrets";
     let objects = node.kubectl(&["get", kinds, "-n", namespace, "-o", "yaml", "--show-managed-fields"], "").await?;

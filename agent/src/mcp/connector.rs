@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use komputer_events::connector::Login;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler, ServiceExt as _,
     model::{
@@ -25,6 +24,7 @@ use super::{
     hide::Hidden,
     line::{Away, Line},
 };
+use crate::connectors::Logins;
 
 /// How long a server may take to be connected to and to say what it is. Claude Code waits for 30 s.
 const GREET: Duration = Duration::from_secs(5);
@@ -70,9 +70,9 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(name: String, url: String, login: Option<Login>, catalogs: Arc<Catalogs>) -> Self {
-        let hidden = Hidden::new(login.as_ref().map(|login| login.secret.as_str()));
-        let line = Arc::new(Line::new(url.clone(), login));
+    pub(crate) fn new(logins: Logins, catalogs: Arc<Catalogs>) -> Self {
+        let (name, url, hidden) = (logins.name.clone(), logins.url.clone(), Hidden::default());
+        let line = Arc::new(Line::new(url.clone(), logins, hidden.clone()));
         Self { name, url, line, hidden, catalogs }
     }
 

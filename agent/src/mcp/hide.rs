@@ -1,5 +1,5 @@
 //! Keeps a secret out of what goes to the model: some servers say in an error, or in an answer, what they were shown.
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
@@ -9,33 +9,38 @@ const MARKER: &str = "[hidden by komputer]";
 /// A shorter secret could be part of any word.
 const SHORTEST: usize = 6;
 
-/// A secret that is not to be said.
-#[derive(Clone)]
-pub(super) struct Hidden(Option<Arc<SecretString>>);
+/// Secrets that are not to be said: all that were shown to a server. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Hidden(Arc<Mutex<Vec<SecretString>>>);
 
 impl Hidden {
-    pub(super) fn new(secret: Option<&str>) -> Self {
-        Self(secret.filter(|secret| secret.len() >= SHORTEST).map(|secret| Arc::new(secret.into())))
+    pub(super) fn add(&self, secret: &str) {
+        let mut secrets = self.lock();
+        if secret.len() >= SHORTEST && secrets.iter().all(|known| known.expose_secret() != secret) {
+            secrets.push(secret.into());
+        }
     }
 
     pub(super) fn hide_in_text(&self, text: &str) -> String {
-        match &self.0 {
-            Some(secret) => text.replace(secret.expose_secret(), MARKER),
-            None => text.to_owned(),
-        }
+        self.lock().iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose_secret(), MARKER))
     }
 
     /// In every text of a value.
     pub(super) fn hide<T: Serialize + DeserializeOwned>(&self, value: T) -> T {
-        let Some(secret) = &self.0 else { return value };
+        let secrets = self.lock();
+        // As JSON writes them, between its quotes.
+        let written = secrets.iter().filter_map(|secret| serde_json::to_string(secret.expose_secret()).ok());
+        let written: Vec<_> = written.map(|quoted| quoted[1..quoted.len() - 1].to_owned()).collect();
         let Ok(json) = serde_json::to_string(&value) else { return value };
-        // As JSON writes it, between its quotes.
-        let Ok(written) = serde_json::to_string(secret.expose_secret()) else { return value };
-        let written = &written[1..written.len() - 1];
-        if !json.contains(written) {
+        if !written.iter().any(|secret| json.contains(secret)) {
             return value;
         }
-        serde_json::from_str(&json.replace(written, MARKER)).unwrap_or(value)
+        let hidden = written.iter().fold(json, |json, secret| json.replace(secret, MARKER));
+        serde_json::from_str(&hidden).unwrap_or(value)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<SecretString>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -47,12 +52,20 @@ mod tests {
 
     #[test]
     fn a_secret_is_hidden_wherever_it_is_said() {
-        let hidden = Hidden::new(Some("hun\"ter2"));
+        let hidden = Hidden::default();
+        assert_eq!(hidden.hide(json!({ "a": "b" })), json!({ "a": "b" }));
+        hidden.add("hun\"ter2");
+        hidden.add("hunter3");
+        hidden.add("a");
         assert_eq!(hidden.hide_in_text("no hun\"ter2 here"), "no [hidden by komputer] here");
-        let said = json!({ "content": [{ "text": "Bearer hun\"ter2" }, { "text": "none" }] });
-        let expected = json!({ "content": [{ "text": "Bearer [hidden by komputer]" }, { "text": "none" }] });
+        let said = json!({ "content": [{ "text": "Bearer hun\"ter2" }, { "text": "hunter3" }] });
+        let expected =
+            json!({ "content": [{ "text": "Bearer [hidden by komputer]" }, { "text": "[hidden by komputer]" }] });
         assert_eq!(hidden.hide(said), expected);
-        assert_eq!(Hidden::new(Some("a")).hide_in_text("a cat"), "a cat");
-        assert_eq!(Hidden::new(None).hide(json!({ "a": "b" })), json!({ "a": "b" }));
+        assert_eq!(
+            hidden.hide_in_text("a cat, hunter3"),
+            "a cat, [hidden by komputer]",
+            "one so short is part of any word"
+        );
     }
 }

@@ -1,12 +1,7 @@
 //! The connection to a connector's server: made when it is used, and made again after it broke.
-use std::{collections::HashMap, error::Error, fmt::Write as _, time::Duration};
+use std::{error::Error, fmt::Write as _, time::Duration};
 
-use komputer_events::connector::Login;
-use reqwest::{
-    Client,
-    header::{HeaderName, HeaderValue},
-    redirect::Policy,
-};
+use reqwest::{Client, redirect::Policy};
 use rmcp::{
     Peer, RoleClient, ServiceError, ServiceExt as _,
     model::{ClientCapabilities, ClientConfig, Implementation},
@@ -14,6 +9,12 @@ use rmcp::{
     transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
 };
 use tokio::{sync::Mutex, time::timeout};
+
+use super::{
+    hide::Hidden,
+    keyed::{KeyedClient, header},
+};
+use crate::connectors::Logins;
 
 /// Bytes of one answer of a server; a longer one is refused.
 const ANSWER: usize = 4 << 20;
@@ -36,13 +37,14 @@ pub(super) enum Away {
 /// A connection that may be there.
 pub(super) struct Line {
     url: String,
-    login: Option<Login>,
+    logins: Logins,
+    hidden: Hidden,
     open: Mutex<Option<RunningService<RoleClient, ClientConfig>>>,
 }
 
 impl Line {
-    pub(super) fn new(url: String, login: Option<Login>) -> Self {
-        Self { url, login, open: Mutex::default() }
+    pub(super) fn new(url: String, logins: Logins, hidden: Hidden) -> Self {
+        Self { url, logins, hidden, open: Mutex::default() }
     }
 
     /// The server, connected to within `patience` where it is not yet.
@@ -79,24 +81,17 @@ impl Line {
         }
     }
 
-    fn transport(&self, patience: Duration) -> Result<StreamableHttpClientTransport<Client>, Away> {
+    fn transport(&self, patience: Duration) -> Result<StreamableHttpClientTransport<KeyedClient>, Away> {
         // A redirect would show the secret to somebody else.
         let client = Client::builder().connect_timeout(patience).redirect(Policy::none()).build();
         let client = client.map_err(|error| Away::Refused(chain(&error)))?;
-        let mut headers = HashMap::new();
-        if let Some(Login { header, scheme, secret }) = &self.login {
-            let name = HeaderName::try_from(header).map_err(|_| Away::Login("the header has no valid name"))?;
-            let value = HeaderValue::try_from(format!("{scheme}{secret}"));
-            let mut value = value.map_err(|_| Away::Login("it holds a line break or another control character"))?;
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
+        self.logins.newest().as_ref().map(header).transpose()?;
         let config = StreamableHttpClientTransportConfig::with_uri(self.url.clone())
-            .custom_headers(headers)
             .max_json_response_size(ANSWER)
             .max_sse_event_size(ANSWER)
             .max_error_response_size(ERROR);
-        Ok(StreamableHttpClientTransport::with_client(client, config))
+        let (logins, hidden) = (self.logins.clone(), self.hidden.clone());
+        Ok(StreamableHttpClientTransport::with_client(KeyedClient { client, logins, hidden }, config))
     }
 }
 

@@ -2,6 +2,7 @@
 //! arguments, its environment or its files.
 pub(crate) mod connector;
 mod hide;
+mod keyed;
 mod line;
 pub(crate) mod office;
 mod relay;

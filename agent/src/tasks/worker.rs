@@ -257,7 +257,7 @@ impl Worker {
         };
         let prompts = [request.system_prompt.clone(), memories].into_iter().flatten().collect::<Vec<_>>();
         let system_prompt = (!prompts.is_empty()).then(|| prompts.join("\n\n"));
-        let (servers, programs) = self.servers(account, connectors);
+        let (servers, programs) = self.servers(uid, account, connectors);
         let relay = Relay::connect(&servers);
         let started = Claude::start(
             &self.installation,
@@ -281,7 +281,12 @@ impl Worker {
     }
 
     /// The MCP servers that the task may use: those in this process, and those that Claude Code starts.
-    fn servers(&self, account: &Arc<Account>, connectors: Vec<Connector>) -> (Vec<AnyServer>, Vec<Program>) {
+    fn servers(
+        &self,
+        uid: &TaskUid,
+        account: &Arc<Account>,
+        connectors: Vec<Connector>,
+    ) -> (Vec<AnyServer>, Vec<Program>) {
         let office = self.office.iter().map(|requests| Office::new(requests.clone(), account.clone()));
         let mut servers: Vec<AnyServer> = office.map(|office| Box::new(office) as _).collect();
         let mut programs = Vec::new();
@@ -289,7 +294,8 @@ impl Worker {
             match server {
                 connector::Server::Stdio { command } => programs.push(Program { name, command }),
                 connector::Server::Http { url, login } => {
-                    servers.push(Box::new(Bridge::new(name, url, login, self.connectors.catalogs.clone())));
+                    let logins = self.connectors.logins(uid, name, url, login);
+                    servers.push(Box::new(Bridge::new(logins, self.connectors.catalogs.clone())));
                 }
             }
         }

@@ -125,6 +125,26 @@ async fn an_agent_that_is_killed_in_the_middle_waits_until_it_is_told_again() {
     ended(&mut surroundings, "t2").await;
 }
 
+#[tokio::test]
+async fn a_login_that_is_told_anew_is_used_by_the_running_task_and_both_are_hidden() {
+    let Some(mut surroundings) = Surroundings::prepare().await else { return };
+    let agent = surroundings.start_agent().await;
+    agent.connect("t1", &[of_model(&surroundings, SECRET)]).await;
+    let wait = "<<bash: touch told.begun; until [ -e told ]; do sleep 0.1; done>>";
+    let look = [call("whoami", "{}"), call("reveal", "{}")].concat();
+    let echo = call("echo", &format!(r#"{{"text": "{SECRET}"}}"#));
+    agent.ask("t1", &[&look, wait, &look, &echo, "<<text: done>>"].concat()).await;
+    reached(&mut surroundings, "told").await;
+    agent.tell("t1", &[of_model(&surroundings, ROTATED)]).await;
+    fs::write(surroundings.workspace().join("told"), "").unwrap();
+    let events = ended(&mut surroundings, "t1").await;
+    let outputs = tool_outputs(&events, "t1");
+    let hidden = "the key is [hidden by komputer]";
+    let (first, second) = (scripted_model::digest(SECRET), scripted_model::digest(ROTATED));
+    assert_eq!((outputs[0], outputs[1]), (&*first, hidden));
+    assert_eq!((outputs[3], outputs[4], outputs[5]), (&*second, hidden, "[hidden by komputer]"));
+}
+
 /// A server of tools at that address, until it is aborted.
 async fn serve(address: &str) -> (String, AbortHandle) {
     let listener = TcpListener::bind(address).await.unwrap();

@@ -47,6 +47,12 @@ use crate::schema;
         .reason(Reason::FieldValueRequired),
     validation = Rule::new("self.transport != 'Stdio' || (!has(self.url) && !has(self.auth))")
         .message("url and auth must be absent where transport is Stdio; remove them, and give secrets to the agent by secretRefs")
+        .reason(Reason::FieldValueInvalid),
+    validation = Rule::new(
+        "!has(self.auth) || !has(self.auth.tokenURL) || self.auth.tokenURL.startsWith('https://') || \
+         (has(self.url) && self.url.startsWith('http://'))",
+    )
+        .message("auth.tokenURL must begin with https:// where url does, because the login itself goes there; correct it")
         .reason(Reason::FieldValueInvalid)
 )]
 #[serde(rename_all = "camelCase")]
@@ -109,7 +115,11 @@ pub struct StdioServer {
 #[x_kube(
     validation = Rule::new("!has(self.type) || self.type != 'Header' || has(self.headerName)")
         .message("headerName must be set where type is Header; add it, like X-Api-Key")
-        .reason(Reason::FieldValueRequired)
+        .reason(Reason::FieldValueRequired),
+    validation = Rule::new("!has(self.tokenURL) || (has(self.type) && self.type == 'OAuth')")
+        .field_path(".tokenURL")
+        .message("must be absent where type is not OAuth, because nothing else is refreshed; remove it, or set type to OAuth")
+        .reason(Reason::FieldValueInvalid)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectorAuth {
@@ -122,6 +132,12 @@ pub struct ConnectorAuth {
     #[schemars(schema_with = "schema::header_name")]
     pub header_name: Option<String>,
 
+    /// Where a token of OAuth is refreshed, like `https://auth.example.com/oauth/token`, where `type` is `OAuth`. Where absent
+    /// it is used as it is.
+    #[serde(rename = "tokenURL", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::long_url")]
+    pub token_url: Option<String>,
+
     /// The Secret, of the connector's namespace. It never reaches the agent's shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_key_ref: Option<SecretKeyRef>,
@@ -133,7 +149,7 @@ pub enum AuthType {
     /// A token in the header `Authorization`.
     #[default]
     Bearer,
-    /// A token of OAuth, which is refreshed, in the header `Authorization`.
+    /// A token of OAuth, which is refreshed where `tokenURL` says where, in the header `Authorization`.
     OAuth,
     /// A key in a header of another name.
     Header,

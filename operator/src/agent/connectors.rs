@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     keys::Sensitive,
-    vault::{Need, SecretKey},
+    vault::{Form, Need, SecretKey},
 };
 
 /// The agent's connectors that are there.
@@ -33,7 +33,8 @@ pub(super) fn need(observed: &Observed) -> Option<Need> {
         return None; // it may be long until it begins
     }
     let pod = address_of(observed)?;
-    let mut keys: Vec<_> = observed.connectors.iter().filter_map(|connector| key_of(connector)).collect();
+    let mut keys: Vec<_> =
+        observed.connectors.iter().filter_map(|connector| Some((key_of(connector)?, form_of(connector)))).collect();
     keys.sort();
     keys.dedup();
     Some(Need { process: (pod.uid, pod.restarts), task: task.uid().unwrap_or_default(), keys })
@@ -56,6 +57,13 @@ fn key_of(connector: &KomputerConnector) -> Option<SecretKey> {
     let reference = connector.spec.auth.as_ref()?.secret_key_ref.as_ref()?;
     let (name, key) = (reference.name.clone(), reference.key.clone());
     Some(SecretKey { namespace: connector.namespace().unwrap_or_default(), name, key })
+}
+
+fn form_of(connector: &KomputerConnector) -> Form {
+    match &connector.spec.auth {
+        Some(auth) if auth.type_ == Some(AuthType::OAuth) => Form::OAuth(auth.token_url.clone()),
+        _ => Form::Plain,
+    }
 }
 
 fn login(connector: &KomputerConnector, secrets: &BTreeMap<SecretKey, Sensitive>) -> Option<Login> {
@@ -120,6 +128,10 @@ mod tests {
         assert_eq!(login(own), header("X-Api-Key", ""));
         assert_eq!(login(json!({})), None);
         assert_eq!(key_of(&by_http(json!({ "secretKeyRef": reference }))), Some(key));
+        assert_eq!(form_of(&by_http(json!({ "secretKeyRef": reference }))), Form::Plain);
+        let url = "https://auth.example.com/token";
+        let refreshed = json!({ "type": "OAuth", "tokenURL": url, "secretKeyRef": reference });
+        assert_eq!(form_of(&by_http(refreshed)), Form::OAuth(Some(url.into())));
     }
 
     #[test]

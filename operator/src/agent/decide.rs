@@ -43,7 +43,7 @@ use crate::{
     office::made_office,
     plan::{Call, Child, Exactly, Plan, Removal},
     status::{Written, show},
-    vault::{self, Opened},
+    vault::{self, Opened, Secrets},
 };
 
 /// What to do about an agent.
@@ -147,9 +147,17 @@ fn short(observed: &Observed, work: &mut Work) -> Option<Situation> {
     if let Some(shortage) = &observed.funds.shortage {
         return Some(Situation::WaitsForBudget(shortage.clone()));
     }
-    let Opened::Lacks(what) = &observed.secrets else { return None };
-    work.again_at(observed.now + vault::AGAIN);
-    Some(Situation::WaitsForLogin(what.clone()))
+    match &observed.secrets {
+        Opened::Lacks(what) => {
+            work.again_at(observed.now + vault::AGAIN);
+            Some(Situation::WaitsForLogin(what.clone()))
+        }
+        Opened::Complete(Secrets { until: Some(until), .. }) => {
+            work.again_at((*until).max(observed.now + vault::AGAIN));
+            None
+        }
+        _ => None,
+    }
 }
 
 /// Whether the agent has work, or why it can do none.
@@ -361,7 +369,7 @@ fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerA
     let model = model(observed, observed.template.as_ref());
     let again = work.until.map(|until| until.duration_since(observed.now).unsigned_abs());
     let hold = spending::hold(observed);
-    let plan = Plan {
+    let mut plan = Plan {
         hold,
         remove: work.remove,
         apply: work.apply,

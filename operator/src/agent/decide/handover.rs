@@ -63,7 +63,7 @@ fn connect(observed: &Observed, pod: &PodAddress, task: &str) -> Result<Option<C
         return Ok(None);
     }
     let Opened::Complete(secrets) = &observed.secrets else { return Err(Unopened) };
-    let connectors = connectors::told(&observed.connectors, secrets);
+    let connectors = connectors::told(&observed.connectors, &secrets.by_key);
     let seal = observed.master.derive(Audience::Sealed, observed.uid());
     Ok(Some(Call::Connect { pod: pod.clone(), task: task.into(), connectors, seal }))
 }

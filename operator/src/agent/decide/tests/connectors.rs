@@ -5,7 +5,7 @@ use komputer_events::connector::{Connector, Login, Server};
 use super::*;
 use crate::{
     agent::connectors,
-    vault::{AGAIN, Need, Opened, SecretKey},
+    vault::{AGAIN, Form, Need, Opened, SecretKey, Secrets},
 };
 
 fn github() -> SecretKey {
@@ -27,6 +27,10 @@ fn connected(phase: TaskPhase) -> Observed {
     observed
 }
 
+fn opened(until: Option<Timestamp>) -> Opened {
+    Opened::Complete(Secrets { by_key: [(github(), Sensitive::new("hunter2"))].into(), until })
+}
+
 fn said(observed: &Observed) -> Vec<&'static str> {
     let name = |call: &Call| match call {
         Call::Connect { .. } => "connect",
@@ -40,10 +44,10 @@ fn said(observed: &Observed) -> Vec<&'static str> {
 #[test]
 fn a_task_is_handed_over_once_what_opens_its_connectors_is_read_and_told() {
     let mut observed = connected(TaskPhase::Pending);
-    let need = Need { process: ("p1".into(), 0), task: "a-uid".into(), keys: vec![github()] };
+    let need = Need { process: ("p1".into(), 0), task: "a-uid".into(), keys: vec![(github(), Form::Plain)] };
     assert_eq!(connectors::need(&observed), Some(need.clone()));
     assert_eq!(said(&observed), [""; 0], "it is being read");
-    observed.secrets = Opened::Complete([(github(), Sensitive::new("hunter2"))].into());
+    observed.secrets = opened(None);
     assert_eq!(said(&observed), ["connect", "task"]);
     let plan = decide(&observed);
     let told = plan.calls.iter().find_map(|call| match call {
@@ -67,6 +71,15 @@ fn a_task_is_handed_over_once_what_opens_its_connectors_is_read_and_told() {
     );
     observed.tasks.clear();
     assert_eq!(connectors::need(&observed), None, "nobody needs it");
+}
+
+#[test]
+fn what_is_to_be_refreshed_is_looked_at_in_time() {
+    let mut observed = connected(TaskPhase::Running);
+    observed.secrets = opened(Some(observed.now + Duration::from_mins(1)));
+    assert_eq!(decide(&observed).again, Some(Duration::from_mins(1)));
+    observed.secrets = opened(Some(observed.now));
+    assert_eq!((decide(&observed).again, said(&observed)), (Some(AGAIN), vec!["connect", "task"]));
 }
 
 #[test]
