@@ -171,7 +171,7 @@ impl Hands {
             // These are no worse for being applied twice.
             Child::ServiceAccount(account) => self.apply(namespace, &**account).await.map(|_| None),
             Child::NetworkPolicy(policy) => self.apply(namespace, &**policy).await.map(|_| None),
-            Child::Secret(secret) => self.apply(namespace, &**secret).await.map(|_| None),
+            Child::Secret(secret) => self.create_or_apply(namespace, &**secret).await.map(|_| None),
             Child::Volume(volume) => self.create(namespace, &**volume).await,
             Child::Pod(pod) => self.create(namespace, &**pod).await,
             Child::Task(task) => self.create(namespace, &**task).await,
@@ -194,6 +194,18 @@ impl Hands {
         let patch = Patch::Apply(wanted);
         let applied = self.write("apply", kind::<K>(), &name, api.patch(&name, &params, &patch)).await?;
         Ok(Write::of::<K>(&applied.metadata))
+    }
+
+    /// Creates a child that mostly does not exist yet: to apply it takes the apiserver three times as long.
+    async fn create_or_apply<K: Object + Serialize>(
+        &self,
+        namespace: &str,
+        wanted: &K,
+    ) -> Result<Option<Write>, CarryOutError> {
+        match self.write("create", kind::<K>(), &wanted.name_any(), self.post(namespace, wanted)).await {
+            Err(CarryOutError::Api { source, .. }) if exists(&source) => self.apply(namespace, wanted).await,
+            result => Ok(Write::of::<K>(&result?.metadata)),
+        }
     }
 
     /// Creates a child that does not exist yet; one of that name that is another's is never touched.
