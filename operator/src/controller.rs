@@ -15,6 +15,7 @@ use kube::{
     },
 };
 use serde::Serialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
@@ -56,11 +57,17 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 /// Reconciles at the same time; more only queue in the apiserver.
 const CONCURRENCY: u16 = 32;
 
+/// Statuses that can wait and are written at the same time: where many objects are new, those that are not made yet come first.
+const PATIENT: usize = 4;
+/// When one that has to wait is tried again.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A controller, and what it remembers.
 pub(crate) struct Context<C: Controller> {
     controller: C,
     hands: Hands,
     memory: Mutex<HashMap<ObjectRef<C::Object>, Memory>>,
+    patient: Semaphore,
 }
 
 /// What is remembered of an object between two looks.
@@ -118,7 +125,7 @@ pub(crate) async fn look<C: Controller>(
         return Ok(CATCH_UP); // our own last writes wake us when they come
     }
     let observed = context.controller.observe(object.clone(), now, written);
-    let plan = C::decide(&observed);
+    let (plan, _turn) = context.in_turn(C::decide(&observed));
     let done = context.hands.carry_out(&*object, &plan).await?;
     context.remember(reference.clone(), |memory| {
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
@@ -172,7 +179,18 @@ pub(crate) fn back_off<C: Controller>(
 
 impl<C: Controller> Context<C> {
     pub(crate) fn new(controller: C, hands: Hands) -> Self {
-        Self { controller, hands, memory: Mutex::default() }
+        Self { controller, hands, memory: Mutex::default(), patient: Semaphore::new(PATIENT) }
+    }
+
+    /// The plan, without a status that can wait where it is not its turn; the turn lasts as long as the permit.
+    fn in_turn(&self, plan: Plan<C::Status>) -> (Plan<C::Status>, Option<SemaphorePermit<'_>>) {
+        if !plan.is_patient || plan.status.is_none() {
+            return (plan, None);
+        }
+        match self.patient.try_acquire() {
+            Ok(permit) => (plan, Some(permit)),
+            Err(_) => (plan.without_status(PATIENCE), None),
+        }
     }
 
     /// An object that is gone is never looked at again; one of its name is another.

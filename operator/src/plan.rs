@@ -234,6 +234,8 @@ pub struct Plan<Status> {
     pub calls: Vec<Call>,
     /// The status, where it is to be written.
     pub status: Option<Status>,
+    /// Whether that may wait for others to be done first.
+    pub is_patient: bool,
     /// What to tell people, once all else is done.
     pub reports: Vec<Report>,
     /// What managers have asked for, once all else is done.
@@ -254,10 +256,18 @@ impl<Status> Plan<Status> {
             apply: Vec::new(),
             calls: Vec::new(),
             status: None,
+            is_patient: false,
             reports: Vec::new(),
             errands: Vec::new(),
             last: None,
             again: None,
         }
+    }
+
+    /// The same, but for the status and who is told of it; it is decided on again after that time, or before.
+    #[must_use]
+    pub fn without_status(self, again: Duration) -> Self {
+        let again = self.again.map_or(again, |before| before.min(again));
+        Self { status: None, reports: Vec::new(), again: Some(again), ..self }
     }
 }

@@ -378,9 +378,9 @@ fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerA
         again,
         ..Plan::nothing()
     };
-    if let Some(left) = shown::can_wait(observed, &situation) {
-        plan.again = plan.again.into_iter().chain([left]).min();
-        return plan;
+    plan.is_patient = shown::says_little(observed, &situation);
+    if let Some(left) = shown::left(observed).filter(|_| plan.is_patient) {
+        return plan.without_status(left);
     }
     let written = Written { status: observed.agent.status.as_ref(), at: observed.written };
     let wanted = status::of(observed, model, situation, work.remarks, work.pod_failure);

@@ -6,15 +6,17 @@ use crate::{
     status::PROGRESS,
 };
 
-/// How much longer a new agent's first status may wait, where all that it would say is that the pod starts: mostly the pod
-/// is ready before, and one write says both. Instructions cannot wait: the status remembers which task they became.
-pub(super) fn can_wait(observed: &Observed, situation: &Situation) -> Option<Duration> {
+/// Whether it is a new agent's first status, and all that it says is that the pod starts. Instructions say more: the status
+/// remembers which task they became.
+pub(super) fn says_little(observed: &Observed, situation: &Situation) -> bool {
     let agent = &*observed.agent;
     let is_new = agent.status.as_ref().is_none_or(|status| status.observed_generation.is_none_or(|seen| seen < 0));
-    if !is_new || agent.spec.instructions.is_some() || !matches!(situation, Situation::Starting(_)) {
-        return None;
-    }
-    let made = agent.metadata.creation_timestamp.as_ref()?.0;
+    is_new && agent.spec.instructions.is_none() && matches!(situation, Situation::Starting(_))
+}
+
+/// How much longer such a status waits: mostly the pod is ready before, and one write says both.
+pub(super) fn left(observed: &Observed) -> Option<Duration> {
+    let made = observed.agent.metadata.creation_timestamp.as_ref()?.0;
     let left = made.checked_add(PROGRESS).ok()?.duration_since(observed.now);
     // Clocks that differ keep nothing back for longer.
     Duration::try_from(left).ok().filter(|left| !left.is_zero() && *left <= PROGRESS)
@@ -49,14 +51,15 @@ mod tests {
         let plan = decide(&looked_at(2, |_| ()));
         assert_eq!((plan.status, plan.reports, plan.again), (None, vec![], Some(Duration::from_secs(3))));
         assert!(!plan.apply.is_empty(), "nothing else waits");
-        assert!(decide(&looked_at(5, |_| ())).status.is_some());
+        let plan = decide(&looked_at(5, |_| ()));
+        assert!(plan.status.is_some() && plan.is_patient, "those that have no pod yet come first");
         assert!(decide(&looked_at(-1, |_| ())).status.is_some(), "a clock that is behind keeps nothing back");
     }
 
     #[test]
     fn all_else_is_shown_at_once() {
         let suspended = decide(&looked_at(0, |agent| agent.spec.suspend = Some(true)));
-        assert!(suspended.status.is_some());
+        assert!(suspended.status.is_some() && !suspended.is_patient);
         let instructed = decide(&looked_at(0, |agent| agent.spec.instructions = Some("go".into())));
         assert!(instructed.status.is_some());
         let seen = KomputerAgentStatus { observed_generation: Some(1), ..Default::default() };
