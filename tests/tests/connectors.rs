@@ -82,23 +82,28 @@ async fn a_connector_of_another_namespace_is_used_with_its_newest_secret_which_n
 async fn a_token_of_oauth_is_refreshed_for_a_running_task_and_kept() -> anyhow::Result<()> {
     let node = Node::connect().await?;
     let namespace = node.namespace("refreshed").await?;
-    let (model, of) = (format!("http://komputer-scripted-model.{SYSTEM}:8080"), |kind, number| {
-        format!("{namespace}-{kind}-{number}")
-    });
+    // The endpoint remembers logins.
+    let login = node.kubectl(&["get", "namespace", &namespace, "-o", "jsonpath={.metadata.uid}"], "").await?;
+    let of = |kind, number| format!("{login}-{kind}-{number}");
     let mut tools = connector(&namespace, &[]);
     let key = json!({ "name": "tools", "key": "token" });
     // Due after twenty seconds, and looked at after thirty.
+    let model = format!("http://komputer-scripted-model.{SYSTEM}:8080");
     let url = format!("{model}/oauth/token?expires_in=320&client=header");
     tools["spec"]["auth"] = json!({ "type": "OAuth", "tokenURL": url, "secretKeyRef": key });
     node.apply(&tools).await?;
     let document =
         json!({ "access_token": of("access", 1), "refresh_token": of("refresh", 1), "expires_at": 1, "note": "kept" });
-    let mut login = secret(&namespace, &document.to_string());
-    login["stringData"]["client_id"] = "me".into();
-    login["stringData"]["client_secret"] = "secret".into();
-    node.apply(&login).await?;
+    let mut secret = secret(&namespace, &document.to_string());
+    secret["stringData"]["client_id"] = "me".into();
+    secret["stringData"]["client_secret"] = "secret".into();
+    node.apply(&secret).await?;
     let whoami = "<<tool: mcp__tools__whoami {}>>";
-    let mut ada = agent(&namespace, "ada", &format!("{whoami}<<bash: sleep 45>>{whoami}<<text: called>>"));
+    let mut ada = agent(
+        &namespace,
+        "ada",
+        &format!("{whoami}<<bash: for _ in $(seq 45); do sleep 1; done>>{whoami}<<text: called>>"),
+    );
     ada["spec"]["connectors"] = json!([{ "name": "tools" }]);
     node.apply(&ada).await?;
     node.ended_task(&namespace, "ada").await?;
@@ -116,7 +121,7 @@ async fn a_token_of_oauth_is_refreshed_for_a_running_task_and_kept() -> anyhow::
     let log = node.kubectl(&["logs", "-n", SYSTEM, "-l", selector, "--tail=-1"], "").await?;
     ensure!(log.contains("a token was refreshed"), "the log does not say so");
     for kind in ["access", "refresh"] {
-        let token = format!("{namespace}-{kind}-");
+        let token = format!("{login}-{kind}-");
         ensure!(!log.contains(&token) && !said.contains(&token), "a token is shown");
     }
     node.remove_namespace(&namespace).await

@@ -118,7 +118,10 @@ impl Renewals {
         let mut failure = None;
         if let Some(url) = url.filter(|_| document.refresh_token().is_some() && document.is_due(now)) {
             match self.exchange(&secret, &document, url, turn, now).await {
-                Ok(renewed) => document = renewed,
+                Ok(renewed) => {
+                    tracing::info!("a token was refreshed: {key}");
+                    document = renewed;
+                }
                 Err(words) => {
                     let words = format!("{key} cannot be refreshed at {url}: {words}");
                     tracing::warn!(error = words, "a token is not refreshed");
