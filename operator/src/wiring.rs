@@ -1,5 +1,5 @@
 //! Who runs, and who ends when.
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use crate::{
     access::{Access, Notice},
@@ -49,19 +49,33 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         komputer_telemetry::serve(arguments.health_listen, health.clone(), registry.clone(), until(stopped.clone()));
 
     let (elector, leads) = Elector::new(lease_client().await?, &arguments.namespace, lease(&arguments));
-    let election = tokio::spawn(elector.run(until(stopped.clone())));
+    let (leave, leaving) = watch::channel(false);
+    let election = tokio::spawn(elector.run(until(leaving)));
     let renewals = Renewals::new(client.clone(), leads.clone())?;
-    let outcome = tokio::select! {
-        outcome = lead(&arguments, client, leads.clone(), renewals.clone(), &health, &registry) => outcome.and_then(|()| bail!("a controller ended")),
-        outcome = endpoints => outcome.context("the health endpoints ended"),
-        () = until(stopped) => Ok(()),
-        () = lost(leads) => Err(anyhow::anyhow!("lost the lease; restarting")),
-    };
+    let work = Box::pin(lead(&arguments, client, leads.clone(), renewals.clone(), &health, &registry));
+    let outcome = end(work, endpoints, until(stopped), lost(leads)).await;
     renewals.finish().await;
     if outcome.is_ok() {
-        election.await.ok(); // lets go of the lease
+        leave.send_replace(true);
+        election.await.ok(); // lets go of the lease, which is nobody else's while tokens are written
     }
     outcome
+}
+
+/// How it ends. Who is told to stop has to let go of the lease, also where it is lost at that moment, and is not restarted.
+async fn end(
+    work: impl Future<Output = anyhow::Result<()>>,
+    endpoints: impl Future<Output = io::Result<()>>,
+    stopped: impl Future<Output = ()>,
+    lost: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        biased;
+        () = stopped => Ok(()),
+        outcome = work => outcome.and_then(|()| bail!("a controller ended")),
+        outcome = endpoints => outcome.context("the health endpoints ended"),
+        () = lost => Err(anyhow::anyhow!("lost the lease; restarting")),
+    }
 }
 
 /// Keeps the caches warm, waits for its turn and then leads.
@@ -234,4 +248,20 @@ async fn stop_on_signal(stop: watch::Sender<bool>) {
         _ = interrupt.recv() => {}
     }
     stop.send_replace(true);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_told_to_stop_lets_go_of_the_lease_also_where_it_is_lost_by_then() {
+        for _ in 0..64 {
+            let told = end(pending(), ready(Ok(())), ready(()), ready(())).await;
+            assert!(told.is_ok(), "{told:?}");
+        }
+        assert!(end(pending(), pending(), pending(), ready(())).await.is_err());
+    }
 }
