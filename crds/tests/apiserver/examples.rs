@@ -47,7 +47,7 @@ fn what_the_document_of_connectors_shows_applies_as_it_stands_there() {
     }
     let document = std::fs::read_to_string(repository("docs/connectors.md")).unwrap();
     let blocks = yaml_blocks(&document);
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     for block in blocks {
         quietly(&cluster, &["apply", "--server-side", "-f", "-"], block);
     }
