@@ -92,6 +92,10 @@ impl Hands {
         if plan.hold == Some(Hold::Take) {
             Step::Hold.around(&namespace, self.hold(object, &[FINALIZER])).await?;
         }
+        let writes = plan.status.is_some() || !plan.apply.is_empty();
+        if writes && !self.are_present(&namespace, &plan.present).await? {
+            return Err(CarryOutError::Outdated);
+        }
         for removal in &plan.remove {
             done.writes.extend(self.remove(&namespace, removal).await?);
         }
@@ -102,10 +106,7 @@ impl Hands {
             self.call(&namespace, call).await?;
         }
         done.status = match &plan.status {
-            Some(status) if self.are_present(&namespace, &plan.present).await? => {
-                Step::Status.around(&namespace, self.write_status(object, status)).await?
-            }
-            Some(_) => return Err(CarryOutError::Outdated),
+            Some(status) => Step::Status.around(&namespace, self.write_status(object, status)).await?,
             None => None,
         };
         if plan.hold == Some(Hold::Release) {

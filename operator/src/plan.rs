@@ -224,7 +224,8 @@ pub enum Hold {
 pub struct Plan<Status> {
     /// What becomes of the operator's finalizer: it is taken before all else, and released after all else.
     pub hold: Option<Hold>,
-    /// Agents that have to be there still, or the status is not written: what counts them must not count them again.
+    /// Agents that have to be there still, or no child is made and no status written: what counts them must not count them again,
+    /// and what has gone with one is not made again.
     pub present: Vec<Exactly>,
     /// Children to remove, before any is applied.
     pub remove: Vec<Removal>,

@@ -365,12 +365,21 @@ fn remove_pod(observed: &Observed, work: &mut Work) {
     work.remove.extend(pod.map(|pod| Removal::Pod(Exactly::of(pod))));
 }
 
+/// The agent, where a workspace is made that it may have had: caches of a process that has just begun may show an agent that is
+/// gone, and that what it had is gone already.
+fn lost(observed: &Observed, work: &Work) -> Option<Exactly> {
+    let has_been_seen = observed.agent.status.as_ref()?.observed_generation.is_some_and(|seen| seen >= 0);
+    let makes_volume = work.apply.iter().any(|child| matches!(child, Child::Volume(_)));
+    (has_been_seen && makes_volume).then(|| Exactly::of(&*observed.agent))
+}
+
 fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerAgentStatus> {
     let model = model(observed, observed.template.as_ref());
     let again = work.until.map(|until| until.duration_since(observed.now).unsigned_abs());
     let hold = spending::hold(observed);
     let mut plan = Plan {
         hold,
+        present: lost(observed, &work).into_iter().collect(),
         remove: work.remove,
         apply: work.apply,
         calls: work.calls,

@@ -736,3 +736,16 @@ fn no_secret_is_in_a_pod_or_a_status() {
         assert!(!text.contains(observed.master.derive(audience, "u1").reveal()));
     }
 }
+
+#[test]
+fn a_workspace_is_made_again_only_for_an_agent_that_is_still_there() {
+    let mut observed = world();
+    assert_eq!(decide(&observed).present, [], "a new one has had none");
+    let seen = KomputerAgentStatus { observed_generation: Some(3), ..Default::default() };
+    change(&mut observed, |agent| agent.status = Some(seen));
+    let plan = decide(&observed);
+    assert!(kinds(&plan).contains(&"Volume"));
+    assert_eq!(plan.present, [Exactly { name: "ada".into(), uid: "u1".into() }]);
+    observed.volume = Some(volume(&observed));
+    assert_eq!(decide(&observed).present, []);
+}
