@@ -197,7 +197,7 @@ impl Hands {
         Ok(Write::of::<K>(&applied.metadata))
     }
 
-    /// Creates a child that mostly does not exist yet: to apply it takes the apiserver three times as long.
+    /// Creates a child that mostly does not exist yet (docs/decisions/0003), and applies it where it does.
     async fn create_or_apply<K: Object + Serialize>(
         &self,
         namespace: &str,

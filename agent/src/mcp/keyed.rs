@@ -64,19 +64,6 @@ impl StreamableHttpClient for KeyedClient {
         self.client.post_message(uri, message, session, auth, self.with_login(headers)).await
     }
 
-    async fn post_message_with_max_sse_event_size(
-        &self,
-        uri: Arc<str>,
-        message: ClientJsonRpcMessage,
-        session: Option<Arc<str>>,
-        auth: Option<String>,
-        headers: Headers,
-        largest: usize,
-    ) -> Result<StreamableHttpPostResponse, Refused> {
-        let headers = self.with_login(headers);
-        self.client.post_message_with_max_sse_event_size(uri, message, session, auth, headers, largest).await
-    }
-
     async fn post_message_with_response_limits(
         &self,
         uri: Arc<str>,

@@ -19,7 +19,7 @@ use super::{
     endpoint::{self, Failure, Registration},
 };
 use crate::{
-    carry_out::{TIMEOUT, words},
+    carry_out::{MANAGER, TIMEOUT, words},
     clock,
     keys::Sensitive,
     lease::Leadership,
@@ -191,7 +191,7 @@ impl Renewals {
             "metadata": { "uid": metadata.uid, "resourceVersion": metadata.resource_version }, "data": data,
         }));
         let api = Api::<Secret>::namespaced(self.client.clone(), &key.namespace);
-        let params = PatchParams { field_manager: Some("komputer-operator".into()), ..Default::default() };
+        let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
         match tokio::time::timeout(TIMEOUT, api.patch_metadata(&key.name, &params, &patch)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(words(&error)),
