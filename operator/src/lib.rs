@@ -14,6 +14,7 @@ pub mod conditions;
 pub mod controller;
 mod declarations;
 pub mod declared;
+mod fence;
 pub mod fold;
 pub mod freshness;
 pub mod inbox;

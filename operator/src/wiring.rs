@@ -10,6 +10,7 @@ use crate::{
     carry_out::Hands,
     controller,
     declared::World,
+    fence,
     inbox::Inbox,
     lease::{Elector, Leadership, LeaseConfig},
     lessons::Lessons,
@@ -40,7 +41,8 @@ use crate::{arguments::Arguments, watches::Watches};
 /// # Errors
 /// It could not begin, or leads no more.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let client = Client::try_default().await.context("could not set up a client for the apiserver")?;
+    let config = Config::infer().await.context("could not find the apiserver")?;
+    let client = Client::try_from(config.clone()).context("could not set up a client for the apiserver")?;
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(stop_on_signal(stop));
     let health = Health::default();
@@ -48,11 +50,12 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let endpoints =
         komputer_telemetry::serve(arguments.health_listen, health.clone(), registry.clone(), until(stopped.clone()));
 
-    let (elector, leads) = Elector::new(lease_client().await?, &arguments.namespace, lease(&arguments));
+    let (elector, leads) = Elector::new(lease_client(config.clone())?, &arguments.namespace, lease(&arguments));
     let (leave, leaving) = watch::channel(false);
     let election = tokio::spawn(elector.run(until(leaving)));
-    let renewals = Renewals::new(client.clone(), leads.clone())?;
-    let work = Box::pin(lead(&arguments, client, leads.clone(), renewals.clone(), &health, &registry));
+    let leader = fence::client(config, leads.clone()).context("could not set up a client for a leader's work")?;
+    let renewals = Renewals::new(leader.clone(), leads.clone())?;
+    let work = Box::pin(lead(&arguments, client, leader, leads.clone(), renewals.clone(), &health, &registry));
     let outcome = end(work, endpoints, until(stopped), lost(leads)).await;
     renewals.finish().await;
     if outcome.is_ok() {
@@ -78,10 +81,11 @@ async fn end(
     }
 }
 
-/// Keeps the caches warm, waits for its turn and then leads.
+/// Keeps the caches warm over `client`, waits for its turn, and then leads over `leader`.
 async fn lead(
     arguments: &Arguments,
     client: Client,
+    leader: Client,
     leads: Leadership,
     renewals: Renewals,
     health: &Health,
@@ -124,7 +128,7 @@ async fn lead(
         master: installation.master,
         caches: caches.clone(),
     };
-    places.take_stock(&client).await;
+    places.take_stock(&leader).await;
     agent_controller.open_places(agents);
     let places = places.clone();
     let task_controller = TaskController {
@@ -158,11 +162,11 @@ async fn lead(
     let (rings, heard) = mpsc::channel(1);
     let bells = Bells::listen(&arguments.redis_address, &installation.redis);
     tokio::spawn(pass_on(bells, rings, watches.notices.clone()));
-    let recorder = Recorder::start(client.clone(), &arguments.identity, metrics.clone());
-    let migration = Migration::new(client.clone(), recorder.clone());
-    let agent_client = AgentClient::new(Lessons::new(client.clone()))?;
+    let recorder = Recorder::start(leader.clone(), &arguments.identity, metrics.clone());
+    let migration = Migration::new(leader.clone(), recorder.clone());
+    let agent_client = AgentClient::new(Lessons::new(leader.clone()))?;
     let freshness = watches.freshness.clone();
-    let hands = Hands { client, agents: agent_client, recorder, leading: leads, metrics, freshness };
+    let hands = Hands { client: leader, agents: agent_client, recorder, leading: leads, metrics, freshness };
     tokio::join!(
         watches.doubts.settle(hands.client.clone(), &places),
         vault.run(wanted, hands.client.clone(), renewals, watches.agent_queue.clone()),
@@ -221,8 +225,7 @@ fn lease(arguments: &Arguments) -> LeaseConfig {
     LeaseConfig::new("komputer-operator", &arguments.identity)
 }
 
-async fn lease_client() -> anyhow::Result<Client> {
-    let mut config = Config::infer().await.context("could not find the apiserver")?;
+fn lease_client(mut config: Config) -> anyhow::Result<Client> {
     config.default_retry = false;
     config.read_timeout = Some(std::time::Duration::from_secs(5));
     Client::try_from(config).context("could not set up a client for the lease")

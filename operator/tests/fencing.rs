@@ -19,7 +19,7 @@ use self::running::{Operator, prepare};
 
 const NAMESPACE: &str = "fenced";
 const AGENTS: usize = 100;
-/// Requests that may have left the process but not its socket when it was stopped.
+/// Requests that threads may have been in the middle of handing to the kernel when the process was stopped.
 const ON_THEIR_WAY: f64 = 3.0;
 
 fn agents(client: &Client) -> Api<KomputerAgent> {
