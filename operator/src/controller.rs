@@ -15,7 +15,6 @@ use kube::{
     },
 };
 use serde::Serialize;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{Instrument as _, debug_span};
 
 use crate::{
@@ -23,6 +22,7 @@ use crate::{
     clock,
     freshness::{Unseen, Version},
     plan::{Plan, Report, Severity},
+    turns::Turns,
     watch::Watched,
 };
 
@@ -57,17 +57,12 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 /// Reconciles at the same time; more only queue in the apiserver.
 const CONCURRENCY: u16 = 32;
 
-/// Statuses that can wait and are written at the same time: where many objects are new, those that are not made yet come first.
-const PATIENT: usize = 4;
-/// When one that has to wait is tried again.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// A controller, and what it remembers.
 pub(crate) struct Context<C: Controller> {
     controller: C,
     hands: Hands,
     memory: Mutex<HashMap<ObjectRef<C::Object>, Memory>>,
-    patient: Semaphore,
+    turns: Turns,
 }
 
 /// What is remembered of an object between two looks.
@@ -76,6 +71,8 @@ struct Memory {
     failures: u32,
     written: Option<Timestamp>,
     version: Option<Version>,
+    /// When a status that can wait is written.
+    turn: Option<Timestamp>,
     unseen: Unseen,
 }
 
@@ -125,7 +122,7 @@ pub(crate) async fn look<C: Controller>(
         return Ok(CATCH_UP); // our own last writes wake us when they come
     }
     let observed = context.controller.observe(object.clone(), now, written);
-    let (plan, _turn) = context.in_turn(C::decide(&observed));
+    let plan = context.in_turn(&reference, C::decide(&observed), now);
     let done = context.hands.carry_out(&*object, &plan).await?;
     context.remember(reference.clone(), |memory| {
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
@@ -179,17 +176,17 @@ pub(crate) fn back_off<C: Controller>(
 
 impl<C: Controller> Context<C> {
     pub(crate) fn new(controller: C, hands: Hands) -> Self {
-        Self { controller, hands, memory: Mutex::default(), patient: Semaphore::new(PATIENT) }
+        Self { controller, hands, memory: Mutex::default(), turns: Turns::default() }
     }
 
-    /// The plan, without a status that can wait where it is not its turn; the turn lasts as long as the permit.
-    fn in_turn(&self, plan: Plan<C::Status>) -> (Plan<C::Status>, Option<SemaphorePermit<'_>>) {
+    /// The plan, without a status that can wait where its turn has not come.
+    fn in_turn(&self, reference: &ObjectRef<C::Object>, plan: Plan<C::Status>, now: Timestamp) -> Plan<C::Status> {
         if !plan.is_patient || plan.status.is_none() {
-            return (plan, None);
+            return plan;
         }
-        match self.patient.try_acquire() {
-            Ok(permit) => (plan, Some(permit)),
-            Err(_) => (plan.without_status(PATIENCE), None),
+        match self.remember(reference.clone(), |memory| self.turns.left(&mut memory.turn, now)) {
+            Some(left) => plan.without_status(left),
+            None => plan,
         }
     }
 

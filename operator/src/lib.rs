@@ -39,6 +39,7 @@ pub mod squad;
 pub mod status;
 pub mod step;
 pub mod task;
+mod turns;
 pub mod vault;
 pub mod watch;
 mod watches;
