@@ -4,6 +4,7 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+// It waits for the apiserver most of the time: with two threads, much of its CPU was them waking each other.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     #[cfg(feature = "failpoints")]
