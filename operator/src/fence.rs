@@ -16,21 +16,32 @@ type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// # Errors
 /// What the configuration says cannot be set up.
 pub fn client(config: Config, leading: Leadership) -> kube::Result<Client> {
-    Ok(ClientBuilder::try_from((config, Fence(leading)))?.build())
+    build(config, Fence(Some(leading)))
 }
 
-/// Runs connections for as long as it leads, and drops them with all that they have not sent.
+/// For what every replica does. It is built like the other, or the program would hold the whole of HTTP twice.
+///
+/// # Errors
+/// What the configuration says cannot be set up.
+pub fn open_client(config: Config) -> kube::Result<Client> {
+    build(config, Fence(None))
+}
+
+fn build(config: Config, fence: Fence) -> kube::Result<Client> {
+    Ok(ClientBuilder::try_from((config, fence))?.build())
+}
+
+/// Runs connections for as long as it leads, where that counts, and drops them with all that they have not sent.
 #[derive(Clone)]
-struct Fence(Leadership);
+struct Fence(Option<Leadership>);
 
 impl hyper::rt::Executor<Connection> for Fence {
     fn execute(&self, mut connection: Connection) {
         let Self(leading) = self.clone();
-        tokio::spawn(poll_fn(
-            move |context| {
-                if leading.holds() { connection.as_mut().poll(context) } else { Poll::Ready(()) }
-            },
-        ));
+        tokio::spawn(poll_fn(move |context| {
+            let may_go_on = leading.as_ref().is_none_or(Leadership::holds);
+            if may_go_on { connection.as_mut().poll(context) } else { Poll::Ready(()) }
+        }));
     }
 }
 
@@ -61,7 +72,7 @@ mod tests {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         };
-        Fence(Leadership::new(leads)).execute(Box::pin(connection));
+        Fence(Some(Leadership::new(leads))).execute(Box::pin(connection));
         requests.send(()).unwrap();
         tokio::task::yield_now().await;
         assert_eq!(sent.load(Ordering::Relaxed), 1);

@@ -42,7 +42,7 @@ use crate::{arguments::Arguments, watches::Watches};
 /// It could not begin, or leads no more.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::infer().await.context("could not find the apiserver")?;
-    let client = Client::try_from(config.clone()).context("could not set up a client for the apiserver")?;
+    let client = fence::open_client(config.clone()).context("could not set up a client for the apiserver")?;
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(stop_on_signal(stop));
     let health = Health::default();
@@ -228,7 +228,7 @@ fn lease(arguments: &Arguments) -> LeaseConfig {
 fn lease_client(mut config: Config) -> anyhow::Result<Client> {
     config.default_retry = false;
     config.read_timeout = Some(std::time::Duration::from_secs(5));
-    Client::try_from(config).context("could not set up a client for the lease")
+    fence::open_client(config).context("could not set up a client for the lease")
 }
 
 async fn lost(mut leads: Leadership) {
