@@ -22,7 +22,7 @@ use crate::{
     clock,
     freshness::{Unseen, Version},
     plan::{Plan, Report, Severity},
-    turns::Turns,
+    turns::{Turn, Turns},
     watch::Watched,
 };
 
@@ -72,7 +72,7 @@ struct Memory {
     written: Option<Timestamp>,
     version: Option<Version>,
     /// When a status that can wait is written.
-    turn: Option<Timestamp>,
+    turn: Option<Turn>,
     unseen: Unseen,
 }
 
@@ -123,6 +123,9 @@ pub(crate) async fn look<C: Controller>(
     }
     let observed = context.controller.observe(object.clone(), now, written);
     let plan = context.in_turn(&reference, C::decide(&observed), now);
+    if !plan.apply.is_empty() {
+        context.turns.press(now);
+    }
     let done = context.hands.carry_out(&*object, &plan).await?;
     context.remember(reference.clone(), |memory| {
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
@@ -211,3 +214,6 @@ impl<C: Controller> Context<C> {
         change(self.memory.lock().unwrap_or_else(PoisonError::into_inner).entry(reference).or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;
