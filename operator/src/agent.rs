@@ -21,7 +21,9 @@ mod workspace;
 
 pub use agent_pod::AgentPod;
 pub use agent_volume::AgentVolume;
-pub use build::{MANIFEST_HASH, TEMPLATE};
+pub use build::MANIFEST_HASH;
+#[cfg(test)]
+pub(crate) use build::TEMPLATE;
 pub(crate) use build::{SeatedAgent, differs, metadata_of_shared_pod, shared_labels, shared_pod};
 pub(crate) use connectors::unusable;
 pub use decide::decide;
@@ -33,6 +35,8 @@ pub use places::{Doubts, Limit, Making, Place, Places};
 pub(crate) use pod_failure::{Ended, ended, recover};
 pub(crate) use pod_state::{PodState, of as pod_state, of_container};
 pub(crate) use rollout::chosen as rollout_of;
-pub use seat::{Membership, SEATS, Seat, seats_of};
+#[cfg(test)]
+pub(crate) use seat::SEATS;
+pub use seat::{Membership, Seat};
 pub(crate) use status::template_name;
 pub use template::{ModelKey, Resolved};

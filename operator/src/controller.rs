@@ -1,11 +1,16 @@
 //! The one shape of every controller: `observe` reads caches, `decide` is pure, carrying out is shared.
 use std::{
     collections::HashMap,
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use futures::{Stream, StreamExt, channel::mpsc};
+use futures::{
+    Stream, StreamExt,
+    channel::mpsc,
+    stream::{self},
+};
 use jiff::Timestamp;
 use kube::{
     Resource, ResourceExt,
@@ -22,6 +27,7 @@ use crate::{
     clock,
     freshness::{Unseen, Version},
     plan::{Plan, Report, Severity},
+    status::PROGRESS,
     turns::{Turn, Turns},
     watch::Watched,
 };
@@ -51,7 +57,9 @@ pub trait Controller: Send + Sync + 'static {
 pub type Queue<K> = mpsc::UnboundedSender<ObjectRef<K>>;
 
 /// Even a settled object is looked at once an hour: a missed watch event heals itself, and so does a clock that was wrong.
-const HEARTBEAT: Duration = Duration::from_hours(1);
+pub(crate) const HEARTBEAT: Duration = Duration::from_hours(1);
+/// All beats of an hour; each object is looked at on one of them. A timer for each would take half as much memory as it.
+const BEATS: u32 = 60;
 /// When an object is looked at again of which not all that was written has arrived; it wakes us by itself before.
 const CATCH_UP: Duration = Duration::from_secs(1);
 /// Reconciles at the same time; more only queue in the apiserver.
@@ -66,7 +74,7 @@ pub(crate) struct Context<C: Controller> {
 }
 
 /// What is remembered of an object between two looks.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Memory {
     failures: u32,
     written: Option<Timestamp>,
@@ -76,7 +84,7 @@ struct Memory {
     unseen: Unseen,
 }
 
-/// Reconciles what `queue` names, until it ends.
+/// Reconciles what `queue` names, and everything once an hour, for as long as the process lives.
 pub async fn run<C: Controller>(
     controller: C,
     hands: Hands,
@@ -84,17 +92,47 @@ pub async fn run<C: Controller>(
     queue: impl Stream<Item = ObjectRef<C::Object>> + Send + 'static,
 ) {
     let context = Arc::new(Context::new(controller, hands));
-    let queue = queue.map(Ok::<_, std::convert::Infallible>);
     let config = Config::default().concurrency(CONCURRENCY).debounce(C::DEBOUNCE);
     let reconcile = |object, context| Box::pin(reconcile(object, context));
     let back_off = |object, error: &_, context| Action::requeue(back_off(object, error, context));
-    let results = applier(reconcile, back_off, context.clone(), store, queue, config);
-    results
-        .for_each(|result| {
-            context.forget_if_gone(result.err());
-            std::future::ready(())
-        })
-        .await;
+    let (beats, beat) = mpsc::unbounded();
+    let queue = stream::select(queue, beat).map(Ok::<_, std::convert::Infallible>);
+    let results = applier(reconcile, back_off, context.clone(), store.clone(), queue, config);
+    let results = results.for_each(|result| {
+        context.forget_if_gone(result.err());
+        std::future::ready(())
+    });
+    tokio::select! {
+        () = results => {}
+        () = keep_beating(&context, &store, &beats) => {}
+    }
+}
+
+/// Has every object of the store looked at once in [`HEARTBEAT`], and forgets what need not be remembered.
+async fn keep_beating<C: Controller>(context: &Context<C>, store: &Store<C::Object>, queue: &Queue<C::Object>) {
+    for beat in (0..BEATS).cycle() {
+        tokio::time::sleep(HEARTBEAT / BEATS).await;
+        context.tidy(clock::now());
+        for object in store.state() {
+            let reference = ObjectRef::from_obj(&*object);
+            if hash(&reference) % u64::from(BEATS) == u64::from(beat) {
+                let _ = queue.unbounded_send(reference);
+            }
+        }
+    }
+}
+
+/// An object by its name alone, of any uid and version.
+fn reference<K: Resource<DynamicType = ()>>(name: &str, namespace: Option<&str>) -> ObjectRef<K> {
+    let reference = ObjectRef::new(name);
+    match namespace {
+        Some(namespace) => reference.within(namespace),
+        None => reference,
+    }
+}
+
+fn hash(value: &impl Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::new().hash_one(value)
 }
 
 async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C>>) -> Result<Action, CarryOutError> {
@@ -103,23 +141,24 @@ async fn reconcile<C: Controller>(object: Arc<C::Object>, context: Arc<Context<C
     let (namespace, name) = (object.namespace(), object.name_any());
     let result = look(object, &context).instrument(debug_span!("reconcile", kind, namespace, name)).await;
     context.hands.metrics.reconciled(kind, result.as_ref().map(drop), begun.elapsed());
-    result.map(Action::requeue)
+    result.map(|again| again.map_or_else(Action::await_change, Action::requeue))
 }
 
-/// Looks at one object, and has done what is to be; answers when to look again although nothing changes.
+/// Looks at one object, and has done what is to be; answers when to look again although nothing changes, where that is
+/// before its heartbeat.
 pub(crate) async fn look<C: Controller>(
     object: Arc<C::Object>,
     context: &Context<C>,
-) -> Result<Duration, CarryOutError> {
-    let reference = ObjectRef::from_obj(&*object);
+) -> Result<Option<Duration>, CarryOutError> {
+    let reference = reference(&object.name_any(), object.namespace().as_deref());
     let now = clock::now();
     let seen = Version::of(object.meta());
-    let (lacks, written) = context.remember(reference.clone(), |memory| {
-        let lacks = memory.version.is_some_and(|own| seen.is_some_and(|seen| seen < own));
-        (lacks || memory.unseen.lacks(&context.hands.freshness, now), memory.written)
+    let (lacks, written) = context.remember(&reference, |memory| {
+        memory.version = memory.version.filter(|own| seen.is_some_and(|seen| seen < *own));
+        (memory.version.is_some() || memory.unseen.lacks(&context.hands.freshness, now), memory.written)
     });
     if lacks {
-        return Ok(CATCH_UP); // our own last writes wake us when they come
+        return Ok(Some(CATCH_UP)); // our own last writes wake us when they come
     }
     let observed = context.controller.observe(object.clone(), now, written);
     let plan = context.in_turn(&reference, C::decide(&observed), now);
@@ -127,7 +166,7 @@ pub(crate) async fn look<C: Controller>(
         context.turns.press(now);
     }
     let done = context.hands.carry_out(&*object, &plan).await?;
-    context.remember(reference.clone(), |memory| {
+    context.remember(&reference, |memory| {
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
         memory.version = done.status.or(memory.version);
         memory.unseen.add(done.writes, now);
@@ -136,17 +175,17 @@ pub(crate) async fn look<C: Controller>(
     for errand in &plan.errands {
         let write = context.hands.run_errand(&namespace, errand).await?;
         context.controller.answered(&reference, &errand.id);
-        context.remember(reference.clone(), |memory| memory.unseen.add(write, now));
+        context.remember(&reference, |memory| memory.unseen.add(write, now));
     }
     let last = match &plan.last {
         Some(child) => context.hands.apply_child(&namespace, child).await?,
         None => None,
     };
-    context.remember(reference, |memory| {
+    context.remember(&reference, |memory| {
         memory.unseen.add(last, now);
         memory.failures = 0;
     });
-    Ok(plan.again.map_or(HEARTBEAT, |again| again.min(HEARTBEAT)))
+    Ok(plan.again.map(|again| again.min(HEARTBEAT)))
 }
 
 /// One second, doubling to five minutes, for each object by itself.
@@ -160,7 +199,7 @@ pub(crate) fn back_off<C: Controller>(
         return CATCH_UP; // what changed it wakes us by itself before
     }
     let mut failures = 0;
-    context.remember(ObjectRef::from_obj(&*object), |memory| {
+    context.remember(&reference(&object.name_any(), object.namespace().as_deref()), |memory| {
         memory.failures = memory.failures.saturating_add(1);
         failures = memory.failures;
     });
@@ -187,7 +226,7 @@ impl<C: Controller> Context<C> {
         if !plan.is_patient || plan.status.is_none() {
             return plan;
         }
-        match self.remember(reference.clone(), |memory| self.turns.left(&mut memory.turn, now)) {
+        match self.remember(reference, |memory| self.turns.left(&mut memory.turn, now)) {
             Some(left) => plan.without_status(left),
             None => plan,
         }
@@ -196,12 +235,7 @@ impl<C: Controller> Context<C> {
     /// An object that is gone is never looked at again; one of its name is another.
     fn forget_if_gone<Q: std::error::Error>(&self, error: Option<controller::Error<CarryOutError, Q>>) {
         if let Some(controller::Error::ObjectNotFound(gone)) = error {
-            let reference = ObjectRef::new(&gone.name);
-            let reference = match &gone.namespace {
-                Some(namespace) => reference.within(namespace),
-                None => reference,
-            };
-            self.forget(&reference);
+            self.forget(&reference(&gone.name, gone.namespace.as_deref()));
         }
     }
 
@@ -210,8 +244,25 @@ impl<C: Controller> Context<C> {
         self.controller.forget(gone);
     }
 
-    fn remember<T>(&self, reference: ObjectRef<C::Object>, change: impl FnOnce(&mut Memory) -> T) -> T {
-        change(self.memory.lock().unwrap_or_else(PoisonError::into_inner).entry(reference).or_default())
+    /// What of an object's memory is nothing is not kept: most objects are settled.
+    fn remember<T>(&self, reference: &ObjectRef<C::Object>, change: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut memories = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = memories.remove(reference).unwrap_or_default();
+        let answer = change(&mut memory);
+        if memory != Memory::default() {
+            memories.insert(reference.clone(), memory);
+        }
+        answer
+    }
+
+    fn tidy(&self, now: Timestamp) {
+        let mut memories = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memories.retain(|_, memory| {
+            let is_recent = |written: &Timestamp| now.duration_since(*written).unsigned_abs() < PROGRESS;
+            memory.written = memory.written.filter(is_recent);
+            *memory != Memory::default()
+        });
+        memories.shrink_to_fit();
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    agent::AgentPod,
     budget::{BudgetController, Ledger},
     carry_out::Hands,
     controller::{self, Controller, Queue},
@@ -333,7 +334,7 @@ impl Declarations {
 
     /// Wakes whom a pod concerns beside the agent of its name: the squads of who sits in it, or of that agent. Answers who
     /// sits in it.
-    pub(crate) fn pod_changed(&self, pod: &impl Resource, change: Change) -> Vec<AgentId> {
+    pub(crate) fn pod_changed(&self, pod: &AgentPod, change: Change) -> Vec<AgentId> {
         let seated = self.registry.pod_changed(pod, change);
         let own = AgentId::new(pod.namespace().unwrap_or_default(), pod.name_any()).ok();
         seated.iter().chain(&own).for_each(|agent| self.wake_squads(agent));

@@ -62,7 +62,7 @@ impl Freshness {
 }
 
 /// What was written about one object.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Unseen {
     writes: Vec<Write>,
     since: Option<Timestamp>,
@@ -71,8 +71,10 @@ pub struct Unseen {
 impl Unseen {
     /// These were written.
     pub fn add(&mut self, writes: impl IntoIterator<Item = Write>, now: Timestamp) {
-        self.writes.extend(writes);
-        self.since = Some(now);
+        for write in writes {
+            self.writes.push(write);
+            self.since = Some(now);
+        }
     }
 
     /// Whether the caches lack some of it.

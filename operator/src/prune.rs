@@ -5,7 +5,7 @@ use komputer_crds::{deprecated as deprecated_fields, validate::Kind};
 use kube::{Resource, ResourceExt};
 
 use crate::{
-    agent::{MANIFEST_HASH, SEATS, TEMPLATE},
+    agent::MANIFEST_HASH,
     conditions::Remark,
     office::REQUEST,
     schedule::{SCHEDULE, TRIGGER},
@@ -27,7 +27,7 @@ pub fn prune<K: Resource<DynamicType = ()>>(object: &mut K) {
 
 fn of_interest(kind: Option<Kind>, mut annotations: BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     let deprecated = kind.map(|kind| deprecated_fields(kind, &annotations)).unwrap_or_default();
-    annotations.retain(|key, _| [MANIFEST_HASH, SEATS, TEMPLATE, SCHEDULE, TRIGGER, REQUEST].contains(&key.as_str()));
+    annotations.retain(|key, _| [MANIFEST_HASH, SCHEDULE, TRIGGER, REQUEST].contains(&key.as_str()));
     if !deprecated.is_empty() {
         annotations.insert(DEPRECATED.into(), deprecated.join("; "));
     }

@@ -11,7 +11,7 @@ const GAP: Duration = Duration::from_millis(10);
 /// So long after the last write that others wait for, nobody waits.
 const CALM: Duration = Duration::from_millis(100);
 /// One that has waited so long lets nobody go before it any more.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Who has its turn when.
 #[derive(Default)]

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::Pod,
@@ -6,15 +8,54 @@ use k8s_openapi::{
 use kube::Resource;
 use serde::Deserialize;
 
+use super::{
+    build::{MANIFEST_HASH, TEMPLATE},
+    seat::{SEATS, Seat},
+};
+
 /// A pod, as far as decisions read it: with a thousand of them, the rest would be most of the operator's memory.
 #[derive(Resource, Deserialize, Clone, Debug, Default, PartialEq)]
 #[resource(inherit = Pod)]
+#[serde(from = "Wire")]
 pub struct AgentPod {
-    /// Whose it is, and what it was made from.
+    /// Whose it is. Its annotations are the fields below; a map of them would be as large as all the rest.
     pub metadata: ObjectMeta,
+    /// The hash of all that it was made from.
+    pub manifest_hash: Option<String>,
+    /// The name of the template that it was made from, where it is one agent's.
+    pub template: Option<String>,
+    /// Who sits in it, by the agents' names; nobody where it is no shared one.
+    pub seats: BTreeMap<String, Seat>,
     /// How it stands.
-    #[serde(default)]
     pub status: AgentPodStatus,
+}
+
+/// A pod as the apiserver has it.
+#[derive(Deserialize)]
+struct Wire {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    status: AgentPodStatus,
+}
+
+impl From<Wire> for AgentPod {
+    fn from(Wire { metadata, status }: Wire) -> Self {
+        Self { status, ..Self::from(metadata) }
+    }
+}
+
+impl From<ObjectMeta> for AgentPod {
+    fn from(mut metadata: ObjectMeta) -> Self {
+        let mut annotations = metadata.annotations.take().unwrap_or_default();
+        let seats = annotations.get(SEATS).and_then(|seats| serde_json::from_str(seats).ok());
+        Self {
+            manifest_hash: annotations.remove(MANIFEST_HASH),
+            template: annotations.remove(TEMPLATE),
+            seats: seats.unwrap_or_default(),
+            metadata,
+            status: AgentPodStatus::default(),
+        }
+    }
 }
 
 /// How a pod stands.

@@ -288,7 +288,7 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
         work.again_at(observed.now + UNSEEN);
         return Situation::Starting(pod_state::STARTING.into());
     };
-    let outdated = pod.annotations().get(build::MANIFEST_HASH) != wanted.annotations().get(build::MANIFEST_HASH);
+    let outdated = pod.manifest_hash.as_ref() != wanted.annotations().get(build::MANIFEST_HASH);
     let state = pod_state::of(pod);
     let is_there = !matches!(state, PodState::Leaving(_) | PodState::Over(_));
     if is_there && observed.squad.is_some() && !running {

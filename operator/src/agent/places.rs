@@ -15,7 +15,7 @@ use std::{
 };
 
 use komputer_events::AgentId;
-use kube::{Resource, ResourceExt, runtime::reflector::ObjectRef};
+use kube::{ResourceExt, runtime::reflector::ObjectRef};
 use tokio::sync::mpsc;
 
 pub use doubts::Doubts;
@@ -24,7 +24,7 @@ pub use making::Making;
 pub use order::{Limit, Order};
 
 use self::line::{Doubt, Line};
-use super::{build::TEMPLATE, seat::seats_of};
+use super::AgentPod;
 use crate::{controller::Queue, watch::Change};
 use komputer_crds::v1beta1::KomputerAgent;
 
@@ -77,8 +77,8 @@ impl Places {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    fn note_shared(&self, pod: &impl Resource) {
-        for name in seats_of(pod).keys() {
+    fn note_shared(&self, pod: &AgentPod) {
+        for name in pod.seats.keys() {
             if let Ok(id) = AgentId::new(pod.namespace().unwrap_or_default(), name) {
                 self.may_be_in(&id, pod.name_any());
             }
@@ -96,7 +96,7 @@ impl Places {
     }
 
     /// An agent's pod has appeared, changed or gone.
-    pub fn pod_changed(&self, pod: &impl Resource, change: Change) {
+    pub fn pod_changed(&self, pod: &AgentPod, change: Change) {
         self.note_shared(pod);
         let mut line = self.line();
         for (id, template) in places_of(pod) {
@@ -132,13 +132,12 @@ impl Places {
 }
 
 /// Whose pod it is, and the template it was made from. In a squad's pod each has a place.
-fn places_of(pod: &impl Resource) -> Vec<(AgentId, String)> {
+fn places_of(pod: &AgentPod) -> Vec<(AgentId, String)> {
     let namespace = pod.namespace().unwrap_or_default();
     let place = |name: &str, template| Some((AgentId::new(&namespace, name).ok()?, template));
-    let seats = seats_of(pod);
-    if seats.is_empty() {
-        let template = pod.annotations().get(TEMPLATE).cloned().unwrap_or_default();
+    if pod.seats.is_empty() {
+        let template = pod.template.clone().unwrap_or_default();
         return place(&pod.name_any(), template).into_iter().collect();
     }
-    seats.into_iter().filter_map(|(name, seat)| place(&name, seat.template)).collect()
+    pod.seats.iter().filter_map(|(name, seat)| place(name, seat.template.clone())).collect()
 }

@@ -1,7 +1,6 @@
 //! An agent of a squad sits in the squad's pod: which container is its own, and where it answers.
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use kube::Resource;
 use serde::{Deserialize, Serialize};
 
 use super::AgentPod;
@@ -18,13 +17,6 @@ pub struct Seat {
     pub port: u16,
     /// The name of its template, whose limit it counts against.
     pub template: String,
-}
-
-/// Who sits in a pod, by the agents' names; nobody where it is no shared one.
-pub fn seats_of(pod: &impl Resource) -> BTreeMap<String, Seat> {
-    let annotations = pod.meta().annotations.as_ref();
-    let seats = annotations.and_then(|annotations| annotations.get(SEATS));
-    seats.and_then(|seats| serde_json::from_str(seats).ok()).unwrap_or_default()
 }
 
 /// How an agent stands to the squad that has it, or whose pod it still sits in.

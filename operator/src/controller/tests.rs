@@ -1,11 +1,15 @@
 //! What reaches the apiserver of what is decided.
-use std::{convert::Infallible, str::FromStr as _};
+use std::{collections::BTreeSet, convert::Infallible, str::FromStr as _};
 
 use http::{Request, Response};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec, KomputerAgentStatus};
 use komputer_telemetry::Registry;
-use kube::{Client, client::Body};
+use kube::{
+    Client,
+    client::Body,
+    runtime::{reflector, watcher},
+};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -15,7 +19,7 @@ use crate::{
     plan::Child, recorder::Recorder,
 };
 
-/// Makes a child for the agent of that name, and shows the status of all others, which can wait.
+/// Makes a child for the parent, and shows once the status of all others, which can wait.
 struct Decider;
 
 impl Controller for Decider {
@@ -29,7 +33,8 @@ impl Controller for Decider {
 
     fn decide(agent: &Arc<KomputerAgent>) -> Plan<KomputerAgentStatus> {
         if agent.name_any() != "parent" {
-            return Plan { status: Some(KomputerAgentStatus::default()), is_patient: true, ..Plan::nothing() };
+            let status = Some(KomputerAgentStatus::default()).filter(|_| agent.resource_version() == Some("1".into()));
+            return Plan { status, is_patient: true, ..Plan::nothing() };
         }
         let mut account = ServiceAccount::default();
         account.metadata.name = Some("child".into());
@@ -38,29 +43,33 @@ impl Controller for Decider {
 }
 
 /// An apiserver that takes everything, and what was written to it.
-fn apiserver() -> (Client, Arc<Mutex<Vec<String>>>) {
+fn apiserver() -> (Client, Written) {
     let written = Arc::new(Mutex::new(Vec::new()));
     let log = written.clone();
     let answer = move |request: Request<Body>| {
         log.lock().unwrap().push(request.uri().path().to_owned());
-        let body = json!({ "metadata": { "name": "any" } }).to_string();
+        let body = json!({ "metadata": { "name": "any", "resourceVersion": "2" } }).to_string();
         std::future::ready(Ok::<_, Infallible>(Response::new(Body::from(body.into_bytes()))))
     };
     (Client::new(tower::service_fn(answer), "team"), written)
 }
 
+/// As it is before anything is written of it: its version is 1.
 fn agent(name: &str) -> Arc<KomputerAgent> {
     let mut agent = KomputerAgent::new(name, KomputerAgentSpec::default());
     agent.metadata.namespace = Some("team".into());
     agent.metadata.uid = Some(name.into());
+    agent.metadata.resource_version = Some("1".into());
     Arc::new(agent)
 }
 
-#[tokio::test]
-async fn statuses_that_can_wait_are_written_in_turn_and_after_children() {
+type Written = Arc<Mutex<Vec<String>>>;
+
+/// A controller that leads for an hour, what it has written, and what its lead ends with.
+fn controller() -> (Context<Decider>, Written, watch::Sender<Option<tokio::time::Instant>>) {
     rustls::crypto::aws_lc_rs::default_provider().install_default().ok();
     let (client, written) = apiserver();
-    let (_until, leads) = watch::channel(Some(tokio::time::Instant::now() + Duration::from_hours(1)));
+    let (until, leads) = watch::channel(Some(tokio::time::Instant::now() + Duration::from_hours(1)));
     let hands = Hands {
         client: client.clone(),
         agents: AgentClient::new(Lessons::new(client)).unwrap(),
@@ -69,19 +78,62 @@ async fn statuses_that_can_wait_are_written_in_turn_and_after_children() {
         metrics: Metrics::new(&Registry::new("komputer-operator")),
         freshness: Freshness::default(),
     };
-    let context = Context::new(Decider, hands);
+    (Context::new(Decider, hands), written, until)
+}
+
+#[tokio::test]
+async fn statuses_that_can_wait_are_written_in_turn_and_after_children() {
+    let (context, written, _until) = controller();
     let writes = || std::mem::take(&mut *written.lock().unwrap()).len();
     let start = Timestamp::from_str("2026-01-01T00:00:00Z").unwrap();
     clock::set(start);
-    assert_eq!((look(agent("a"), &context).await.unwrap(), writes()), (HEARTBEAT, 1));
-    let left = look(agent("b"), &context).await.unwrap();
+    assert_eq!((look(agent("a"), &context).await.unwrap(), writes()), (None, 1));
+    let left = look(agent("b"), &context).await.unwrap().unwrap();
     assert!(left <= Duration::from_millis(10) && writes() == 0, "{left:?}");
 
     look(agent("parent"), &context).await.unwrap();
     assert_eq!(writes(), 1);
     clock::set(start + left);
-    let left = look(agent("b"), &context).await.unwrap();
+    let left = look(agent("b"), &context).await.unwrap().unwrap();
     assert!(left <= Duration::from_millis(110) && writes() == 0, "{left:?}");
     clock::set(start + Duration::from_secs(1));
-    assert_eq!((look(agent("b"), &context).await.unwrap(), writes()), (HEARTBEAT, 1));
+    assert_eq!((look(agent("b"), &context).await.unwrap(), writes()), (None, 1));
+}
+
+#[tokio::test]
+async fn of_a_settled_object_nothing_is_remembered() {
+    let (context, _written, _until) = controller();
+    let remembered = || context.memory.lock().unwrap().len();
+    let start = Timestamp::from_str("2026-01-01T00:00:00Z").unwrap();
+    clock::set(start);
+    look(agent("a"), &context).await.unwrap();
+    assert_eq!(look(agent("a"), &context).await.unwrap(), Some(CATCH_UP), "what was written has not been seen");
+    let mut seen = KomputerAgent::clone(&agent("a"));
+    seen.metadata.resource_version = Some("2".into());
+    assert_eq!(look(Arc::new(seen), &context).await.unwrap(), None);
+    context.tidy(start + PROGRESS - Duration::from_millis(1));
+    assert_eq!(remembered(), 1, "progress is not shown again so soon");
+    context.tidy(start + PROGRESS);
+    assert_eq!(remembered(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_looked_at_once_an_hour() {
+    let (context, _written, _until) = controller();
+    let (store, mut writer) = reflector::store();
+    let names: BTreeSet<_> = (0..500).map(|index| format!("a{index}")).collect();
+    for name in &names {
+        writer.apply_watcher_event(&watcher::Event::Apply(KomputerAgent::clone(&agent(name))));
+    }
+    let (queue, beats) = mpsc::unbounded();
+    for _hour in 0..2 {
+        tokio::select! {
+            () = keep_beating(&context, &store, &queue) => {}
+            () = tokio::time::sleep(HEARTBEAT + Duration::from_secs(1)) => {}
+        }
+    }
+    drop(queue);
+    let looked_at: Vec<_> = beats.map(|agent| agent.name).collect().await;
+    assert_eq!(looked_at.len(), 2 * names.len());
+    assert_eq!(looked_at.into_iter().collect::<BTreeSet<_>>(), names);
 }

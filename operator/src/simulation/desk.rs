@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     carry_out::Hands,
-    controller::{Context, Controller, back_off, look},
+    controller::{Context, Controller, HEARTBEAT, back_off, look},
     watch::Watched,
 };
 
@@ -108,7 +108,7 @@ impl<C: Controller> Looks for Desk<C> {
         let context = self.context.clone();
         let work = tokio::spawn(async move {
             match look(object.clone(), &context).await {
-                Ok(again) => again,
+                Ok(again) => again.unwrap_or(HEARTBEAT),
                 Err(error) => back_off(object, &error, context),
             }
         });

@@ -10,7 +10,7 @@ use kube::{
 
 use super::{Squads, decide::decide, shared_pod_name};
 use crate::{
-    agent::{self, AgentController, AgentPod, Making, seats_of},
+    agent::{self, AgentController, AgentPod, Making},
     controller::Controller,
     keys::MasterKey,
     plan::Plan,
@@ -90,14 +90,14 @@ impl Controller for SquadController {
         let caches = &self.members.caches;
         let making = self.members.places.makes(&namespace, &shared_pod_name(&name));
         let pod = caches.pods.get(&ObjectRef::new(&shared_pod_name(&name)).within(&namespace));
-        let seats = pod.as_deref().map(seats_of).unwrap_or_default();
-        let leaving = seats.keys().filter(|seated| !is_member(seated));
+        let seated = pod.iter().flat_map(|pod| pod.seats.keys());
+        let leaving: Vec<_> = seated.filter(|seated| !is_member(seated)).cloned().collect();
         let made = self.squads.registry.made_by(&squad.uid().unwrap_or_default());
         let former = made.iter().filter(|made| !is_member(made));
         let going = caches.namespaces.get(&ObjectRef::new(&namespace));
         Observed {
             members: squad.spec.members.iter().map(|member| self.member(&squad, &namespace, member, now)).collect(),
-            leaving: leaving.filter_map(|name| self.agent(&namespace, name, now)).collect(),
+            leaving: leaving.iter().filter_map(|name| self.agent(&namespace, name, now)).collect(),
             former: former.filter_map(|name| self.agents.get(&ObjectRef::new(name).within(&namespace))).collect(),
             pod,
             making: Some(Arc::new(making)),

@@ -1,5 +1,5 @@
 //! The shared pod: who sits in it, and when it is made, replaced and removed.
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     agent::{
         self, AgentPod, Attendance, Ended, MANIFEST_HASH, Place, PodState, SeatedAgent, attendance, differs,
-        metadata_of_shared_pod, namespace, of_container, prepare, rollout_of, seats_of, shared_pod,
+        metadata_of_shared_pod, namespace, of_container, prepare, rollout_of, shared_pod,
     },
     conditions::Progress,
     plan::{Child, Exactly, Removal},
@@ -127,10 +127,9 @@ pub(super) fn pod(observed: &Observed, seating: &Seating<'_>, work: &mut Work) -
         PodState::Over(why) => return over(observed, pod, &why, seating.wakes, work),
         _ => {}
     }
-    let hash = |annotations: &BTreeMap<String, String>| annotations.get(MANIFEST_HASH).cloned();
     match wanted {
         None => return replace(observed, pod, None, work),
-        Some(wanted) if hash(wanted.annotations()) != hash(pod.annotations()) => {
+        Some(wanted) if wanted.annotations().get(MANIFEST_HASH) != pod.manifest_hash.as_ref() => {
             return replace(observed, pod, Some(rollout(seating, pod)), work);
         }
         Some(_) => {}
@@ -191,7 +190,7 @@ fn begin(observed: &Observed, seating: &Seating<'_>, wanted: Pod, work: &mut Wor
 /// who is to come or go waits for those that work, and no longer.
 fn rollout(seating: &Seating<'_>, pod: &AgentPod) -> Rollout {
     let wanted: BTreeSet<_> = seating.seated.iter().map(|(_, seat)| seat.agent.name_any()).collect();
-    if wanted != seats_of(pod).into_keys().collect() {
+    if !wanted.iter().eq(pod.seats.keys()) {
         return Rollout::WhenIdle;
     }
     let rollouts = seating.seated.iter().map(|(_, seat)| rollout_of(seat.agent, &seat.resolved.template));
@@ -241,18 +240,17 @@ fn replace(observed: &Observed, pod: &AgentPod, another: Option<Rollout>, work: 
 
 /// Whether none of its containers needs a change to work.
 fn works_as_it_is(pod: &AgentPod) -> bool {
-    seats_of(pod).values().all(|seat| !of_container(pod, &seat.container).cannot_work())
+    pod.seats.values().all(|seat| !of_container(pod, &seat.container).cannot_work())
 }
 
 /// Who sits in the pod and is in the middle of a task. Whoever is suspended or deleted is meant to be stopped, and whoever
 /// cannot work as it is may be helped by the change. Nobody works in a pod that has never begun, whatever began elsewhere.
 fn busy(observed: &Observed, pod: &AgentPod) -> Option<String> {
     pod.status.pod_ip.as_ref()?;
-    let seats = seats_of(pod);
     let members = observed.members.iter().filter_map(|member| member.agent.as_ref());
     let mut all = members.chain(&observed.leaving);
     let works = |agent: &&agent::Observed| {
-        let Some(seat) = seats.get(&agent.agent.name_any()) else { return false };
+        let Some(seat) = pod.seats.get(&agent.agent.name_any()) else { return false };
         let is_stopped = agent.agent.spec.suspend == Some(true) || agent.agent.metadata.deletion_timestamp.is_some();
         agent.works() && !is_stopped && !of_container(pod, &seat.container).cannot_work()
     };
@@ -261,7 +259,7 @@ fn busy(observed: &Observed, pod: &AgentPod) -> Option<String> {
 
 /// How the pod stands that is as it should be.
 fn runs(pod: &AgentPod) -> Stand {
-    for (name, seat) in seats_of(pod) {
+    for (name, seat) in &pod.seats {
         match of_container(pod, &seat.container) {
             PodState::Ready { .. } => {}
             PodState::Starting(why) => return Stand::starting(&format!("KomputerAgent {name}: {why}")),

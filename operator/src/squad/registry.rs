@@ -13,7 +13,7 @@ use kube::{
 
 use super::shared_pod_name;
 use crate::{
-    agent::{AgentPod, Membership, seats_of},
+    agent::{AgentPod, Membership},
     carry_out::owner,
     relation::Relation,
     watch::Change,
@@ -49,10 +49,14 @@ impl Registry {
     }
 
     /// Takes a change of a pod into account; answers who sits in it.
-    pub fn pod_changed(&self, pod: &impl Resource, change: Change) -> Vec<AgentId> {
+    pub fn pod_changed(&self, pod: &AgentPod, change: Change) -> Vec<AgentId> {
         let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-        let seats = if is_shared(pod) { seats_of(pod) } else { BTreeMap::new() };
-        let agents: Vec<_> = seats.keys().filter_map(|agent| AgentId::new(&namespace, agent).ok()).collect();
+        let seats = Some(&pod.seats).filter(|_| is_shared(pod));
+        let agents: Vec<_> = seats
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .filter_map(|agent| AgentId::new(&namespace, agent).ok())
+            .collect();
         let mut index = self.index();
         for agent in &agents {
             match change {
@@ -141,7 +145,7 @@ impl Squads {
         let stays = keepers_name.is_some() && (pods_squad.is_none() || pods_squad == keepers_name);
         let squad = pods_squad.or(keepers_name)?;
         let phase = keeper.as_ref().and_then(|squad| squad.status.as_ref()?.phase);
-        let seat = found.as_deref().and_then(|pod| seats_of(pod).remove(agent.name()));
+        let seat = found.as_deref().and_then(|pod| pod.seats.get(agent.name()).cloned());
         Some(Membership { squad, stays, begins: stays && phase != Some(SquadPhase::Replacing), pod: found, seat })
     }
 }

@@ -7,7 +7,7 @@ use super::{
     shared_pod_name,
 };
 use crate::{
-    agent::{PodState, of_container, seats_of},
+    agent::{PodState, of_container},
     conditions::{Progress, Standing, conditions},
     prune::deprecated,
 };
@@ -69,7 +69,7 @@ pub(super) fn of(
 
 fn member(observed: &Observed, member: &Member) -> SquadMemberStatus {
     let pod = observed.pod.as_deref().filter(|pod| observed.owns(*pod));
-    let seat = pod.and_then(|pod| seats_of(pod).remove(&member.spec.name));
+    let seat = pod.and_then(|pod| pod.seats.get(&member.spec.name));
     let state = pod.zip(seat).map(|(pod, seat)| of_container(pod, &seat.container));
     let last = member.agent.as_ref().and_then(|agent| agent.summary.last_task.as_ref());
     SquadMemberStatus {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{Member, Observed, decide};
 use crate::{
-    agent::{self, AgentPod, Membership, Place, seats_of},
+    agent::{self, AgentPod, Membership, Place},
     keys::MasterKey,
     plan::{Child, Exactly, Plan, Removal},
     settings::Settings,
@@ -95,7 +95,7 @@ fn carried_out(mut observed: Observed) -> Observed {
     for agent in observed.members.iter_mut().filter_map(|member| member.agent.as_mut()) {
         let name = agent.agent.name_any();
         let membership = agent.squad.get_or_insert_with(|| panic!("{name} is alone"));
-        membership.seat = pod.as_deref().and_then(|pod| seats_of(pod).remove(&name));
+        membership.seat = pod.as_deref().and_then(|pod| pod.seats.get(&name).cloned());
         membership.pod.clone_from(&pod);
     }
     observed
@@ -108,9 +108,9 @@ fn its_pod() -> Removal {
 
 /// A pod all of whose containers are ready.
 fn ready(metadata: kube::api::ObjectMeta) -> Arc<AgentPod> {
-    let mut pod = AgentPod { metadata, ..Default::default() };
+    let mut pod = AgentPod::from(metadata);
     pod.metadata.uid = Some("p1".into());
-    let containers = seats_of(&pod).into_values().map(|seat| json!({ "name": seat.container, "ready": true }));
+    let containers = pod.seats.values().map(|seat| json!({ "name": seat.container, "ready": true }));
     let containers: Vec<_> = containers.collect();
     pod.status =
         serde_json::from_value(json!({ "phase": "Running", "podIP": "10.0.0.9", "containerStatuses": containers }))
@@ -149,7 +149,7 @@ fn sleeps(agent: &mut agent::Observed) {
 
 /// Who sits in the pod that there is.
 fn seated(observed: &Observed) -> Vec<String> {
-    observed.pod.as_deref().map(seats_of).unwrap_or_default().into_keys().collect()
+    observed.pod.iter().flat_map(|pod| pod.seats.keys().cloned()).collect()
 }
 
 /// Ready's reason, the second condition and the phase.

@@ -5,7 +5,7 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt};
-use komputer_operator::agent::{TEMPLATE, seats_of};
+use komputer_operator::agent::AgentPod;
 use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, ListParams, WatchEvent, WatchParams},
@@ -73,10 +73,9 @@ impl Record {
 
 /// Who is in a pod, by name, and the template of each.
 pub fn inhabitants(pod: &DynamicObject) -> BTreeMap<String, String> {
-    let seats = seats_of(pod);
+    let AgentPod { seats, template, .. } = pod.metadata.clone().into();
     if seats.is_empty() {
-        let template = pod.annotations().get(TEMPLATE).cloned().unwrap_or_default();
-        return [(pod.name_any(), template)].into();
+        return [(pod.name_any(), template.unwrap_or_default())].into();
     }
     seats.into_iter().map(|(name, seat)| (name, seat.template)).collect()
 }

@@ -8,7 +8,7 @@ use std::{
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use komputer_crds::v1beta1::KomputerAgent;
 use komputer_events::{AgentId, task::PORT};
-use komputer_operator::agent::seats_of;
+use komputer_operator::agent::AgentPod;
 use kube::{
     Api, Client, ResourceExt,
     api::{ListParams, Patch, PatchParams},
@@ -69,7 +69,7 @@ async fn start(
     let namespace = pod.namespace().unwrap();
     let objects = Api::<KomputerAgent>::namespaced(client.clone(), &namespace);
     let volumes = Api::<PersistentVolumeClaim>::namespaced(client.clone(), &namespace);
-    let seats = seats_of(pod).into_iter().map(|(name, seat)| (name, seat.port));
+    let seats = AgentPod::from(pod.metadata.clone()).seats.into_iter().map(|(name, seat)| (name, seat.port));
     let mut places: BTreeMap<String, u16> = seats.collect();
     if places.is_empty() {
         places.insert(pod.name_any(), PORT);

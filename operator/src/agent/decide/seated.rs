@@ -8,7 +8,6 @@ use crate::agent::{
     observe::Observed,
     places::Place,
     pod_state::{self, PodState, Trouble, TroubleKind},
-    seat::seats_of,
     status::Situation,
     template::Resolved,
 };
@@ -61,7 +60,7 @@ pub(super) fn seated(observed: &Observed, membership: &Membership, resolved: &Re
 
 /// What the agent is told of the others in its pod.
 pub(super) fn company(observed: &Observed, membership: &Membership) -> Option<String> {
-    let seats = membership.pod.as_deref().filter(|_| membership.seat.is_some()).map(seats_of)?;
+    let seats = &membership.pod.as_deref().filter(|_| membership.seat.is_some())?.seats;
     let own = observed.agent.metadata.name.as_deref().unwrap_or_default();
     let mut text = String::new();
     for other in seats.keys().filter(|other| *other != own) {

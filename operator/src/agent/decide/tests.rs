@@ -50,7 +50,7 @@ fn pod(observed: &Observed) -> AgentPod {
     let resolved = observed.template.as_ref().unwrap();
     let mut metadata = build::pod(&observed.agent, resolved, &observed.settings, &observed.master).metadata;
     metadata.uid = Some("p1".into());
-    AgentPod { metadata, status: AgentPodStatus::default() }
+    metadata.into()
 }
 
 fn pod_removal() -> Removal {

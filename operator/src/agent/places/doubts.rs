@@ -50,8 +50,12 @@ async fn is_in_no_pod(client: &Client, agent: &AgentId, pods: BTreeSet<String>) 
     for name in pods {
         match tokio::time::timeout(TIMEOUT, api.get_metadata_opt(&name)).await {
             Ok(Ok(None)) => {}
-            Ok(Ok(Some(pod))) if places_of(&pod).iter().all(|(id, _)| id != agent) => {}
-            _ => return false,
+            Ok(Ok(Some(pod))) => {
+                if places_of(&pod.metadata.into()).iter().any(|(id, _)| id == agent) {
+                    return false;
+                }
+            }
+            Ok(Err(_)) | Err(_) => return false,
         }
     }
     true
@@ -85,9 +89,10 @@ impl Places {
         let mut taken = Vec::new();
         loop {
             let page = api.list_metadata(&params).await?;
-            for pod in &page.items {
-                self.note_shared(pod);
-                taken.extend(places_of(pod));
+            for pod in page.items {
+                let pod = pod.metadata.into();
+                self.note_shared(&pod);
+                taken.extend(places_of(&pod));
             }
             match page.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => params = params.continue_token(&token),

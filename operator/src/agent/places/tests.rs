@@ -272,10 +272,10 @@ fn members_of_a_squad_count_each() {
     places.line().lead();
     places.open(Vec::new());
     let seats = r#"{"ada":{"container":"ada","port":8000,"template":"a"},"bob":{"container":"bob","port":8001,"template":"b"}}"#;
-    let mut pod = crate::agent::AgentPod::default();
-    pod.metadata.name = Some("crew-squad".into());
-    pod.metadata.namespace = Some("team".into());
-    pod.metadata.annotations = Some([(crate::agent::SEATS.into(), seats.into())].into());
+    let pod: crate::agent::AgentPod = serde_json::from_value(serde_json::json!({ "metadata": {
+        "name": "crew-squad", "namespace": "team", "annotations": { crate::agent::SEATS: seats },
+    } }))
+    .unwrap();
     places.pod_changed(&pod, Change::Applied);
     let expected = [(id("ada"), "a".to_owned()), (id("bob"), "b".to_owned())];
     assert_eq!(places.line().taken(), expected.into());

@@ -42,7 +42,7 @@ fn members_get_a_container_each_and_the_others_workspaces() {
     let claims: Vec<_> =
         volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str())).collect();
     assert_eq!(claims, ["ada", "b.ob"]);
-    let seats = seats_of(&pod);
+    let AgentPod { seats, .. } = pod.metadata.clone().into();
     assert_eq!((seats["ada"].port, seats["b.ob"].port, seats["b.ob"].container.as_str()), (8000, 8001, "b-ob-8001"));
     for (container, port) in [(ada, 8000), (bob, 8001)] {
         let listen = container.env.iter().flatten().find(|variable| variable.name == "KOMPUTER_LISTEN");

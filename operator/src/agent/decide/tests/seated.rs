@@ -2,7 +2,7 @@
 use komputer_events::task::PORT;
 
 use super::*;
-use crate::agent::{Membership, Seat, seat::SEATS};
+use crate::agent::{Membership, Seat};
 
 /// An agent of the squad `crew`, without a pod.
 fn member() -> Observed {
@@ -19,8 +19,7 @@ fn seated() -> Observed {
     let mut pod = AgentPod::default();
     pod.metadata.name = Some("crew-squad".into());
     pod.metadata.uid = Some("p9".into());
-    let seats = json!({ "ada": seat(PORT + 1), "bob": seat(PORT) }).to_string();
-    pod.metadata.annotations = Some([(SEATS.into(), seats)].into());
+    pod.seats = [("ada".into(), seat(PORT + 1)), ("bob".into(), seat(PORT))].into();
     let containers = json!([{ "name": "ada", "ready": true }, { "name": "bob" }]);
     pod.status = serde_json::from_value(json!({ "podIP": "10.0.0.9", "containerStatuses": containers })).unwrap();
     let membership = observed.squad.as_mut().unwrap();
