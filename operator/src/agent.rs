@@ -1,6 +1,7 @@
 //! Agent: a pod and its workspace while awake, the workspace alone while asleep.
 mod agent_pod;
 mod agent_volume;
+mod alike;
 mod build;
 mod connectors;
 mod decide;
@@ -21,6 +22,7 @@ mod workspace;
 
 pub use agent_pod::AgentPod;
 pub use agent_volume::AgentVolume;
+pub(crate) use alike::Alike;
 pub use build::MANIFEST_HASH;
 #[cfg(test)]
 pub(crate) use build::TEMPLATE;

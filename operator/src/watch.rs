@@ -43,7 +43,7 @@ impl Origin {
         &self,
         api: impl FnOnce(Client) -> Api<K>,
         config: watcher::Config,
-        prune: impl Fn(&mut K) + Send + 'static,
+        prune: impl FnMut(&mut K) + Send + 'static,
         changed: impl Fn(&K, Change) + Send + 'static,
     ) -> Store<K> {
         fill(&self.freshness, watcher(api(self.client.clone()), config.page_size(PAGE)), prune, changed)
@@ -55,7 +55,7 @@ impl Origin {
         &self,
         api: impl FnOnce(Client) -> Api<DeserializeGuard<K>>,
         config: watcher::Config,
-        prune: impl Fn(&mut K) + Send + 'static,
+        prune: impl FnMut(&mut K) + Send + 'static,
         changed: impl Fn(&K, Change) + Send + 'static,
     ) -> Store<K> {
         let events = watcher(api(self.client.clone()), config.page_size(PAGE));
@@ -84,7 +84,7 @@ fn readable<K: Watched>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
 fn fill<K: Watched>(
     freshness: &Freshness,
     events: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
-    prune: impl Fn(&mut K) + Send + 'static,
+    mut prune: impl FnMut(&mut K) + Send + 'static,
     changed: impl Fn(&K, Change) + Send + 'static,
 ) -> Store<K> {
     let (store, mut writer) = reflector::store();

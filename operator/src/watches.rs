@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::{
     access::Notice,
-    agent::{AgentPod, AgentVolume, Caches, Doubts, Places, template_name},
+    agent::{AgentPod, AgentVolume, Alike, Caches, Doubts, Places, template_name},
     budget::Ledger,
     controller::Queue,
     freshness::Freshness,
@@ -133,6 +133,11 @@ fn watch_agents(
 ) -> Store<KomputerAgent> {
     let (queue, notices, declarations, ledger) = (queue.clone(), notices.clone(), declarations.clone(), ledger.clone());
     let (tasks, index) = (tasks.clone(), index.clone());
+    let mut alike = Alike::default();
+    let prune = move |agent: &mut KomputerAgent| {
+        prune(agent);
+        alike.share(agent);
+    };
     origin.guarded_cache(Api::all, watcher::Config::default(), prune, move |agent: &KomputerAgent, change| {
         if let Ok(id) = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any()) {
             if comes_or_goes(agent, change) {

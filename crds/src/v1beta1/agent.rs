@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -187,7 +189,7 @@ pub struct KomputerAgentStatus {
 
     /// What its spec, its template and the defaults come to; absent while there is no such template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub effective: Option<Effective>,
+    pub effective: Option<Arc<Effective>>,
 
     /// The name of its pod, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

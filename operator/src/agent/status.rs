@@ -1,4 +1,6 @@
 //! Where an agent stands, as its status says it. Every situation is one row of the documented state table.
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use komputer_crds::{
@@ -225,7 +227,7 @@ pub(super) fn of(
         ),
         phase: Some(situation.phase()),
         model: Some(model),
-        effective: effective(observed),
+        effective: effective(observed).map(Arc::new),
         queue_position,
         pod_name: has_pod.then(|| pod_name(observed)),
         pod_failure,

@@ -132,7 +132,7 @@ fn a_new_agent_gets_what_it_needs_and_the_pod_last() {
     assert_eq!(kinds(&plan), expected);
     assert_eq!(standing(&plan).1, "Starting");
     let effective = plan.status.and_then(|status| status.effective);
-    assert_eq!(effective.map(|effective| effective.image), Some(observed.settings.agent_image.clone()));
+    assert_eq!(effective.map(|effective| effective.image.clone()), Some(observed.settings.agent_image.clone()));
 }
 
 #[test]
