@@ -11,9 +11,11 @@ const COMPARED: usize = 64;
 pub(crate) struct Alike(Vec<Arc<Effective>>);
 
 impl Alike {
-    /// Has the agent share its status's `effective` with others that have the same.
+    /// Has the agent share its status's `effective` with others that have the same, and take no more room than it needs.
     pub(crate) fn share(&mut self, agent: &mut KomputerAgent) {
-        let Some(own) = agent.status.as_mut().and_then(|status| status.effective.as_mut()) else { return };
+        let Some(status) = agent.status.as_mut() else { return };
+        status.conditions.shrink_to_fit();
+        let Some(own) = status.effective.as_mut() else { return };
         if let Some(place) = self.0.iter().position(|other| other == own) {
             *own = self.0.remove(place);
         }
