@@ -140,15 +140,17 @@ impl Agent {
     async fn work(self: Arc<Self>, agents: Agents) {
         loop {
             tokio::time::sleep(PACE).await;
-            let unsaid = {
+            // The process before may be saying the same at this moment: both know how far that is.
+            let (unsaid, end) = {
                 let mut mind = self.mind.lock().unwrap();
                 if let Some(task) = mind.go_on(&self.id) {
                     agents.note_beginning(task);
                 }
-                mind.journal[mind.published..].to_vec()
+                (mind.journal[mind.published..].to_vec(), mind.journal.len())
             };
             if !unsaid.is_empty() && self.publish(&agents.streams, &unsaid).await.is_ok() {
-                self.mind.lock().unwrap().published += unsaid.len();
+                let mut mind = self.mind.lock().unwrap();
+                mind.published = mind.published.max(end);
             }
         }
     }
