@@ -27,6 +27,8 @@ pub struct Agents {
     streams: Streams,
     all: Arc<Mutex<HashMap<String, Arc<Agent>>>>,
     begun: Arc<Mutex<Begun>>,
+    /// Held by who says something as that agent: a process that was ended may not know yet, while the next one speaks.
+    speaking: Arc<Mutex<HashMap<AgentId, Arc<tokio::sync::Mutex<()>>>>>,
 }
 
 /// Tasks that were begun, and those that were more than once, by their uids.
@@ -54,7 +56,7 @@ impl Drop for Process {
 
 impl Agents {
     pub fn new(streams: Streams) -> Self {
-        Self { streams, all: Arc::default(), begun: Arc::default() }
+        Self { streams, all: Arc::default(), begun: Arc::default(), speaking: Arc::default() }
     }
 
     /// Has the agent of that uid listen there, and work with what its volume keeps.
@@ -140,7 +142,8 @@ impl Agent {
     async fn work(self: Arc<Self>, agents: Agents) {
         loop {
             tokio::time::sleep(PACE).await;
-            // The process before may be saying the same at this moment: both know how far that is.
+            let speaks = agents.speaking.lock().unwrap().entry(self.id.clone()).or_default().clone();
+            let _speaks = speaks.lock().await;
             let (unsaid, end) = {
                 let mut mind = self.mind.lock().unwrap();
                 if let Some(task) = mind.go_on(&self.id) {
@@ -149,8 +152,7 @@ impl Agent {
                 (mind.journal[mind.published..].to_vec(), mind.journal.len())
             };
             if !unsaid.is_empty() && self.publish(&agents.streams, &unsaid).await.is_ok() {
-                let mut mind = self.mind.lock().unwrap();
-                mind.published = mind.published.max(end);
+                self.mind.lock().unwrap().published = end;
             }
         }
     }
