@@ -58,7 +58,7 @@ pub type Queue<K> = mpsc::UnboundedSender<ObjectRef<K>>;
 
 /// Even a settled object is looked at once an hour: a missed watch event heals itself, and so does a clock that was wrong.
 pub(crate) const HEARTBEAT: Duration = Duration::from_hours(1);
-/// All beats of an hour; each object is looked at on one of them. A timer for each would take half as much memory as it.
+/// All beats of an hour; each object is looked at on one of them. A timer for each would be memory for each.
 const BEATS: u32 = 60;
 /// When an object is looked at again of which not all that was written has arrived; it wakes us by itself before.
 const CATCH_UP: Duration = Duration::from_secs(1);

@@ -16,14 +16,11 @@ use crate::{
 const DEPRECATED: &str = "deprecated";
 
 /// Of an object's metadata decisions read names, owners and times, of annotations only those that are for komputer, and of
-/// agents the labels, which budgets select by; the rest is most of it. A list that was read has room for four, and of most
-/// there is one.
+/// agents the labels, which budgets select by; the rest is most of it.
 pub fn prune<K: Resource<DynamicType = ()>>(object: &mut K) {
     let kind = Kind::ALL.into_iter().find(|kind| kind.name() == K::kind(&()));
     let metadata = object.meta_mut();
     metadata.managed_fields = None;
-    metadata.owner_references.as_mut().map(Vec::shrink_to_fit);
-    metadata.finalizers.as_mut().map(Vec::shrink_to_fit);
     metadata.labels = metadata.labels.take().filter(|_| kind == Some(Kind::Agent));
     metadata.annotations = metadata.annotations.take().and_then(|annotations| of_interest(kind, annotations));
 }
@@ -55,11 +52,7 @@ mod tests {
         agent.metadata.labels = Some([("a".into(), "b".into())].into());
         agent.metadata.annotations = Some([(DEPRECATED.into(), "as somebody says".into())].into());
         agent.annotations_mut().insert(TRIGGER.into(), "1".into());
-        let mut finalizers = Vec::with_capacity(4);
-        finalizers.push("one".to_owned());
-        agent.metadata.finalizers = Some(finalizers);
         prune(&mut agent);
-        assert_eq!(agent.metadata.finalizers.as_ref().map(|kept| (kept.len(), kept.capacity())), Some((1, 1)));
         assert_eq!(agent.annotations_mut().remove(TRIGGER), Some("1".into()));
         assert_eq!((agent.labels().len(), agent.annotations().len(), deprecated(&agent)), (1, 0, None));
         let mut task = KomputerTask::new("t", KomputerTaskSpec::default());

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 const GAP: Duration = Duration::from_millis(10);
 /// So long after the last write that others wait for, nobody waits.
 const CALM: Duration = Duration::from_millis(100);
-/// One that has waited so long lets nobody go before it any more.
+/// One that has waited so long gives its turn up to nobody any more.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Who has its turn when.

@@ -39,9 +39,7 @@ struct Wire {
 }
 
 impl From<Wire> for AgentPod {
-    fn from(Wire { metadata, mut status }: Wire) -> Self {
-        status.conditions.shrink_to_fit(); // see `prune`
-        status.container_statuses.shrink_to_fit();
+    fn from(Wire { metadata, status }: Wire) -> Self {
         Self { status, ..Self::from(metadata) }
     }
 }

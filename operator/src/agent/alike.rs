@@ -1,4 +1,4 @@
-//! What agents of a template have alike is kept once: of thousands in a cache it would be a third.
+//! What agents of a template have alike is kept once, however many of them are in a cache.
 use std::sync::Arc;
 
 use komputer_crds::v1beta1::{Effective, KomputerAgent};
@@ -11,11 +11,9 @@ const COMPARED: usize = 64;
 pub(crate) struct Alike(Vec<Arc<Effective>>);
 
 impl Alike {
-    /// Has the agent share its status's `effective` with others that have the same, and take no more room than it needs.
+    /// Has the agent share its status's `effective` with others that have the same.
     pub(crate) fn share(&mut self, agent: &mut KomputerAgent) {
-        let Some(status) = agent.status.as_mut() else { return };
-        status.conditions.shrink_to_fit();
-        let Some(own) = status.effective.as_mut() else { return };
+        let Some(own) = agent.status.as_mut().and_then(|status| status.effective.as_mut()) else { return };
         if let Some(place) = self.0.iter().position(|other| other == own) {
             *own = self.0.remove(place);
         }

@@ -125,6 +125,8 @@ async fn everything_is_looked_at_once_an_hour() {
     for name in &names {
         writer.apply_watcher_event(&watcher::Event::Apply(KomputerAgent::clone(&agent(name))));
     }
+    let long_settled = reference("a0", Some("team"));
+    context.remember(&long_settled, |memory| memory.written = Some(Timestamp::UNIX_EPOCH));
     let (queue, beats) = mpsc::unbounded();
     for _hour in 0..2 {
         tokio::select! {
@@ -132,6 +134,7 @@ async fn everything_is_looked_at_once_an_hour() {
             () = tokio::time::sleep(HEARTBEAT + Duration::from_secs(1)) => {}
         }
     }
+    assert!(context.memory.lock().unwrap().is_empty(), "what is remembered is tidied up");
     drop(queue);
     let looked_at: Vec<_> = beats.map(|agent| agent.name).collect().await;
     assert_eq!(looked_at.len(), 2 * names.len());
