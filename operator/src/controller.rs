@@ -1,16 +1,13 @@
 //! The one shape of every controller: `observe` reads caches, `decide` is pure, carrying out is shared.
 use std::{
     collections::HashMap,
+    convert::Infallible,
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use futures::{
-    Stream, StreamExt,
-    channel::mpsc,
-    stream::{self},
-};
+use futures::StreamExt;
 use jiff::Timestamp;
 use kube::{
     Resource, ResourceExt,
@@ -27,6 +24,7 @@ use crate::{
     clock,
     freshness::{Unseen, Version},
     plan::{Plan, Report, Severity},
+    queue::{Queue, reference},
     status::PROGRESS,
     turns::{Turn, Turns},
     watch::Watched,
@@ -52,9 +50,6 @@ pub trait Controller: Send + Sync + 'static {
     /// An object is gone, and nothing is being done about it any more.
     fn forget(&self, _object: &ObjectRef<Self::Object>) {}
 }
-
-/// Objects to look at.
-pub type Queue<K> = mpsc::UnboundedSender<ObjectRef<K>>;
 
 /// Even a settled object is looked at once an hour: a missed watch event heals itself, and so does a clock that was wrong.
 pub(crate) const HEARTBEAT: Duration = Duration::from_hours(1);
@@ -84,27 +79,27 @@ struct Memory {
     unseen: Unseen,
 }
 
+/// What kube says after a look.
+type Looked<K> = Result<(ObjectRef<K>, Action), controller::Error<CarryOutError, Infallible>>;
+
 /// Reconciles what `queue` names, and everything once an hour, for as long as the process lives.
-pub async fn run<C: Controller>(
-    controller: C,
-    hands: Hands,
-    store: Store<C::Object>,
-    queue: impl Stream<Item = ObjectRef<C::Object>> + Send + 'static,
-) {
+pub async fn run<C: Controller>(controller: C, hands: Hands, store: Store<C::Object>, queue: Queue<C::Object>) {
     let context = Arc::new(Context::new(controller, hands));
     let config = Config::default().concurrency(CONCURRENCY).debounce(C::DEBOUNCE);
     let reconcile = |object, context| Box::pin(reconcile(object, context));
     let back_off = |object, error: &_, context| Action::requeue(back_off(object, error, context));
-    let (beats, beat) = mpsc::unbounded();
-    let queue = stream::select(queue, beat).map(Ok::<_, std::convert::Infallible>);
-    let results = applier(reconcile, back_off, context.clone(), store.clone(), queue, config);
+    queue.open(store.clone());
+    let taken = queue.taken().map(Ok::<_, Infallible>);
+    let results = applier(reconcile, back_off, context.clone(), store.clone(), taken, config);
     let results = results.for_each(|result| {
-        context.forget_if_gone(result.err());
+        if let Some(object) = context.looked_at(result) {
+            queue.lay_down(&object);
+        }
         std::future::ready(())
     });
     tokio::select! {
         () = results => {}
-        () = keep_beating(&context, &store, &beats) => {}
+        () = keep_beating(&context, &store, &queue) => {}
     }
 }
 
@@ -116,18 +111,9 @@ async fn keep_beating<C: Controller>(context: &Context<C>, store: &Store<C::Obje
         for object in store.state() {
             let reference = ObjectRef::from_obj(&*object);
             if hash(&reference) % u64::from(BEATS) == u64::from(beat) {
-                let _ = queue.unbounded_send(reference);
+                queue.wake(reference);
             }
         }
-    }
-}
-
-/// An object by its name alone, of any uid and version.
-fn reference<K: Resource<DynamicType = ()>>(name: &str, namespace: Option<&str>) -> ObjectRef<K> {
-    let reference = ObjectRef::new(name);
-    match namespace {
-        Some(namespace) => reference.within(namespace),
-        None => reference,
     }
 }
 
@@ -232,10 +218,19 @@ impl<C: Controller> Context<C> {
         }
     }
 
-    /// An object that is gone is never looked at again; one of its name is another.
-    fn forget_if_gone<Q: std::error::Error>(&self, error: Option<controller::Error<CarryOutError, Q>>) {
-        if let Some(controller::Error::ObjectNotFound(gone)) = error {
-            self.forget(&reference(&gone.name, gone.namespace.as_deref()));
+    /// Which object was looked at. One that is gone is never looked at again; one of its name is another.
+    fn looked_at(&self, result: Looked<C::Object>) -> Option<ObjectRef<C::Object>> {
+        match result {
+            Ok((object, _)) => Some(object),
+            Err(controller::Error::ReconcilerFailed(_, object)) => {
+                Some(reference(&object.name, object.namespace.as_deref()))
+            }
+            Err(controller::Error::ObjectNotFound(gone)) => {
+                let gone = reference(&gone.name, gone.namespace.as_deref());
+                self.forget(&gone);
+                Some(gone)
+            }
+            Err(_) => None,
         }
     }
 

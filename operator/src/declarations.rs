@@ -1,27 +1,20 @@
 //! The caches and controllers of declared kinds.
-use std::{
-    collections::BTreeSet,
-    fmt::Debug,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     agent::AgentPod,
     budget::{BudgetController, Ledger},
     carry_out::Hands,
-    controller::{self, Controller, Queue},
-    declared::{Attachment, Attachments, Declared, DeclaredController, World, attachments_of},
+    declared::{Attachment, Attachments, World, attachments_of},
+    kept::Kept,
     office::OfficeController,
     prune::prune,
+    queue::Queue,
     schedule::{ScheduleController, is_agent_of},
     squad::{Registry, SquadController, Squads},
-    watch::{Change, Origin, Watched},
+    watch::{Change, Origin},
 };
-use futures::{
-    StreamExt,
-    channel::mpsc,
-    future::{BoxFuture, join_all},
-};
+use futures::future::join_all;
 use komputer_crds::{
     object_references::Target,
     v1beta1::{
@@ -32,119 +25,16 @@ use komputer_crds::{
 };
 use komputer_events::AgentId;
 use kube::{
-    Api, Resource, ResourceExt,
-    runtime::{
-        reflector::{ObjectRef, Store, store::WriterDropped},
-        watcher,
-    },
+    Resource, ResourceExt,
+    runtime::reflector::{ObjectRef, Store, store::WriterDropped},
 };
-
-/// Objects to look at; none while nobody looks.
-pub(crate) struct Wakes<K: Watched>(Arc<Mutex<Option<Opened<K>>>>);
-
-/// Where somebody looks, and at what there is.
-struct Opened<K: Watched> {
-    queue: mpsc::UnboundedSender<ObjectRef<K>>,
-    store: Store<K>,
-}
-
-impl<K: Watched> Clone for Wakes<K> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<K: Watched> Wakes<K> {
-    pub(crate) fn new() -> Self {
-        Self(Arc::default())
-    }
-
-    pub(crate) fn wake(&self, object: ObjectRef<K>) {
-        if let Some(opened) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = opened.queue.unbounded_send(object);
-        }
-    }
-
-    pub(crate) fn wake_all(&self) {
-        if let Some(opened) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            for object in opened.store.state() {
-                let _ = opened.queue.unbounded_send(ObjectRef::from_obj(&*object));
-            }
-        }
-    }
-
-    /// From now on somebody looks: at everything that there is first.
-    pub(crate) fn open(&self, store: Store<K>) -> mpsc::UnboundedReceiver<ObjectRef<K>> {
-        let (queue, opened) = mpsc::unbounded();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Opened { queue, store });
-        self.wake_all();
-        opened
-    }
-}
-
-/// The objects of a kind, and which of them to look at.
-#[derive(Clone)]
-pub(crate) struct Kept<K: Watched> {
-    pub(crate) store: Store<K>,
-    wakes: Wakes<K>,
-}
-
-impl<K: Watched> Kept<K> {
-    fn start_waking(
-        origin: &Origin,
-        prune: impl Fn(&mut K) + Send + 'static,
-        wake: impl Fn(&K, &Wakes<K>) + Send + 'static,
-    ) -> Self {
-        Self::start_telling(origin, prune, move |object, _, wakes| wake(object, wakes))
-    }
-
-    fn start_telling(
-        origin: &Origin,
-        prune: impl Fn(&mut K) + Send + 'static,
-        tell: impl Fn(&K, Change, &Wakes<K>) + Send + 'static,
-    ) -> Self {
-        let wakes = Wakes::new();
-        let woken = wakes.clone();
-        let tell = move |object: &K, change| tell(object, change, &woken);
-        Self { store: origin.guarded_cache(Api::all, watcher::Config::default(), prune, tell), wakes }
-    }
-
-    /// Has what comes out of `queue` looked at too.
-    fn woken_by(self, mut queue: mpsc::UnboundedReceiver<ObjectRef<K>>) -> Self {
-        let wakes = self.wakes.clone();
-        tokio::spawn(async move {
-            while let Some(object) = queue.next().await {
-                wakes.wake(object);
-            }
-        });
-        self
-    }
-}
-
-impl<K: Watched> Kept<K> {
-    /// From now on somebody looks.
-    pub(crate) fn open(&self) -> mpsc::UnboundedReceiver<ObjectRef<K>> {
-        self.wakes.open(self.store.clone())
-    }
-
-    fn run_by(self, controller: impl Controller<Object = K>, hands: &Hands) -> BoxFuture<'static, ()> {
-        let queue = self.open();
-        Box::pin(controller::run(controller, hands.clone(), self.store, queue))
-    }
-}
-
-impl<K: Declared + Debug> Kept<K> {
-    fn run(self, world: &World, hands: &Hands) -> BoxFuture<'static, ()> {
-        self.run_by(DeclaredController::<K>::new(world.clone()), hands)
-    }
-}
 
 /// The declared kinds, without templates, which agents' caches have.
 #[derive(Clone)]
 pub(crate) struct Declarations {
     pub(crate) attachments: Arc<Attachments>,
-    pub(crate) templates: Wakes<KomputerAgentTemplate>,
-    pub(crate) cluster_templates: Wakes<KomputerAgentClusterTemplate>,
+    pub(crate) templates: Queue<KomputerAgentTemplate>,
+    pub(crate) cluster_templates: Queue<KomputerAgentClusterTemplate>,
     pub(crate) registry: Arc<Registry>,
     configs: Kept<KomputerConfig>,
     connectors: Kept<KomputerConnector>,
@@ -161,7 +51,7 @@ impl Declarations {
     pub(crate) fn start(
         origin: &Origin,
         agents: &Queue<KomputerAgent>,
-        (ledger, spending): (&Arc<Ledger>, mpsc::UnboundedReceiver<ObjectRef<KomputerBudget>>),
+        (ledger, spending): (&Arc<Ledger>, &Queue<KomputerBudget>),
     ) -> Self {
         let ledger = ledger.clone();
         let attachments = Arc::<Attachments>::default();
@@ -169,21 +59,21 @@ impl Declarations {
         let (of_memories, of_skills, of_connectors) = (agents.clone(), agents.clone(), agents.clone());
         let (registry, of_squads, of_offices) = (Arc::<Registry>::default(), agents.clone(), agents.clone());
         let registered = registry.clone();
-        let offices = Kept::start_waking(origin, prune, move |office: &KomputerOffice, wakes| {
-            wakes.wake(ObjectRef::from_obj(office));
+        let offices = Kept::start_waking(origin, prune, move |office: &KomputerOffice, queue| {
+            queue.wake(ObjectRef::from_obj(office));
             let manager = ObjectRef::new(&office.spec.manager_ref.name);
-            let _ = of_offices.unbounded_send(manager.within(&office.namespace().unwrap_or_default()));
+            of_offices.wake(manager.within(&office.namespace().unwrap_or_default()));
         });
-        let makers = offices.wakes.clone();
+        let makers = offices.queue.clone();
         Self {
             attachments,
             registry,
-            templates: Wakes::new(),
-            cluster_templates: Wakes::new(),
+            templates: Queue::default(),
+            cluster_templates: Queue::default(),
             // Which of them counts depends on all.
-            configs: Kept::start_waking(origin, prune, |_, wakes| wakes.wake_all()),
-            connectors: Kept::start_waking(origin, prune, move |connector, wakes| {
-                wakes.wake(ObjectRef::from_obj(connector));
+            configs: Kept::start_waking(origin, prune, |_, queue| queue.wake_all()),
+            connectors: Kept::start_waking(origin, prune, move |connector, queue| {
+                queue.wake(ObjectRef::from_obj(connector));
                 wake_agents(connector, Target::Connector, &connected, &of_connectors);
             }),
             // Nobody here reads what may be a mebibyte of it.
@@ -193,8 +83,8 @@ impl Declarations {
                     prune(memory);
                     memory.spec.content.clear();
                 },
-                move |memory, wakes| {
-                    wakes.wake(ObjectRef::from_obj(memory));
+                move |memory, queue| {
+                    queue.wake(ObjectRef::from_obj(memory));
                     wake_agents(memory, Target::Memory, &memorizing, &of_memories);
                 },
             ),
@@ -204,31 +94,30 @@ impl Declarations {
                     prune(skill);
                     skill.spec.content.clear();
                 },
-                move |skill, wakes| {
-                    wakes.wake(ObjectRef::from_obj(skill));
+                move |skill, queue| {
+                    queue.wake(ObjectRef::from_obj(skill));
                     wake_agents(skill, Target::Skill, &skilled, &of_skills);
                 },
             ),
             offices,
-            budgets: Kept::start_telling(origin, prune, move |budget, change, wakes| {
+            budgets: Kept::start_telling(origin, spending.clone(), prune, move |budget, change, queue| {
                 ledger.budget_changed(budget, change);
-                wakes.wake(ObjectRef::from_obj(budget));
-            })
-            .woken_by(spending),
-            schedules: Kept::start_waking(origin, prune, move |schedule: &KomputerSchedule, wakes| {
-                wakes.wake(ObjectRef::from_obj(schedule));
+                queue.wake(ObjectRef::from_obj(budget));
+            }),
+            schedules: Kept::start_waking(origin, prune, move |schedule: &KomputerSchedule, queue| {
+                queue.wake(ObjectRef::from_obj(schedule));
                 let owners = schedule.owner_references().iter();
                 for office in owners.filter(|owner| owner.kind == KomputerOffice::kind(&())) {
                     makers.wake(ObjectRef::new(&office.name).within(&schedule.namespace().unwrap_or_default()));
                 }
             }),
             // Whose member an agent is depends on all that name it.
-            squads: Kept::start_telling(origin, prune, move |squad, change, wakes| {
-                wakes.wake(ObjectRef::from_obj(squad));
+            squads: Kept::start_telling(origin, Queue::default(), prune, move |squad, change, queue| {
+                queue.wake(ObjectRef::from_obj(squad));
                 for agent in registered.squad_changed(squad, change) {
-                    let _ = of_squads.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));
+                    of_squads.wake(ObjectRef::new(agent.name()).within(agent.namespace()));
                     let rivals = registered.squads_of(&agent).into_iter();
-                    rivals.for_each(|rival| wakes.wake(ObjectRef::new(&rival).within(agent.namespace())));
+                    rivals.for_each(|rival| queue.wake(ObjectRef::new(&rival).within(agent.namespace())));
                 }
             }),
         }
@@ -290,9 +179,9 @@ impl Declarations {
         for changed in self.attachments.update(&id, used) {
             let (namespace, name) = (&changed.namespace, &changed.name);
             match changed.target {
-                Target::Connector => self.connectors.wakes.wake(ObjectRef::new(name).within(namespace)),
-                Target::Memory => self.memories.wakes.wake(ObjectRef::new(name).within(namespace)),
-                Target::Skill => self.skills.wakes.wake(ObjectRef::new(name).within(namespace)),
+                Target::Connector => self.connectors.queue.wake(ObjectRef::new(name).within(namespace)),
+                Target::Memory => self.memories.queue.wake(ObjectRef::new(name).within(namespace)),
+                Target::Skill => self.skills.queue.wake(ObjectRef::new(name).within(namespace)),
                 Target::Template => {
                     self.templates.wake(ObjectRef::new(name).within(namespace));
                     self.cluster_templates.wake(ObjectRef::new(name));
@@ -309,7 +198,7 @@ impl Declarations {
         self.registry.agent_changed(agent, change);
         self.wake_squads(&id);
         if let Some(maker) = agent.owner_references().iter().find(|owner| owner.kind == KomputerSquad::kind(&())) {
-            self.squads.wakes.wake(ObjectRef::new(&maker.name).within(&namespace));
+            self.squads.queue.wake(ObjectRef::new(&maker.name).within(&namespace));
         }
         let after = self.attachments.managers(&id);
         if before == after { Vec::new() } else { [before, after].concat() }
@@ -321,7 +210,7 @@ impl Declarations {
         let of_manager = offices.iter().filter(|office| {
             office.spec.manager_ref.name == manager && office.namespace().as_deref() == Some(namespace)
         });
-        of_manager.for_each(|office| self.offices.wakes.wake(ObjectRef::from_obj(&**office)));
+        of_manager.for_each(|office| self.offices.queue.wake(ObjectRef::from_obj(&**office)));
     }
 
     fn wake_schedules(&self, namespace: &str, agent: &str) {
@@ -329,7 +218,7 @@ impl Declarations {
         let of_agent = schedules.iter().filter(|schedule| {
             schedule.metadata.namespace.as_deref() == Some(namespace) && is_agent_of(schedule, agent)
         });
-        of_agent.for_each(|schedule| self.schedules.wakes.wake(ObjectRef::from_obj(&**schedule)));
+        of_agent.for_each(|schedule| self.schedules.queue.wake(ObjectRef::from_obj(&**schedule)));
     }
 
     /// Wakes whom a pod concerns beside the agent of its name: the squads of who sits in it, or of that agent. Answers who
@@ -340,19 +229,19 @@ impl Declarations {
         seated.iter().chain(&own).for_each(|agent| self.wake_squads(agent));
         for squad in pod.owner_references().iter().filter(|owner| owner.kind == KomputerSquad::kind(&())) {
             let reference = ObjectRef::new(&squad.name);
-            self.squads.wakes.wake(reference.within(&pod.namespace().unwrap_or_default()));
+            self.squads.queue.wake(reference.within(&pod.namespace().unwrap_or_default()));
         }
         seated
     }
 
     /// Wakes what looks at templates of agents.
     pub(crate) fn template_changed(&self) {
-        self.squads.wakes.wake_all();
+        self.squads.queue.wake_all();
     }
 
     fn wake_squads(&self, agent: &AgentId) {
         for squad in self.registry.squads_of(agent) {
-            self.squads.wakes.wake(ObjectRef::new(&squad).within(agent.namespace()));
+            self.squads.queue.wake(ObjectRef::new(&squad).within(agent.namespace()));
         }
     }
 
@@ -368,15 +257,15 @@ impl Declarations {
         let owners = task.owner_references().iter();
         for schedule in owners.filter(|owner| owner.kind == KomputerSchedule::kind(&())) {
             let reference = ObjectRef::new(&schedule.name);
-            self.schedules.wakes.wake(reference.within(&task.namespace().unwrap_or_default()));
+            self.schedules.queue.wake(reference.within(&task.namespace().unwrap_or_default()));
         }
     }
 
     /// Wakes what looks at Secrets of the operator's namespace.
     pub(crate) fn secret_changed(&self) {
         self.cluster_templates.wake_all();
-        self.configs.wakes.wake_all();
-        self.squads.wakes.wake_all();
+        self.configs.queue.wake_all();
+        self.squads.queue.wake_all();
     }
 
     /// Keeps the statuses of all, until this process does not lead any more.
@@ -392,8 +281,8 @@ impl Declarations {
         ),
         hands: Hands,
     ) {
-        let templates = Kept { store: world.templates.clone(), wakes: self.templates };
-        let cluster_templates = Kept { store: cluster_templates, wakes: self.cluster_templates };
+        let templates = Kept { store: world.templates.clone(), queue: self.templates };
+        let cluster_templates = Kept { store: cluster_templates, queue: self.cluster_templates };
         join_all([
             templates.run(&world, &hands),
             cluster_templates.run(&world, &hands),
@@ -414,6 +303,6 @@ impl Declarations {
 fn wake_agents<K: Resource>(object: &K, target: Target, attachments: &Attachments, queue: &Queue<KomputerAgent>) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     for agent in attachments.agents(&Attachment { target, namespace, name }) {
-        let _ = queue.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));
+        queue.wake(ObjectRef::new(agent.name()).within(agent.namespace()));
     }
 }

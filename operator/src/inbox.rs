@@ -21,9 +21,9 @@ use tokio::sync::{Notify, mpsc};
 use crate::{
     budget::{Ledger, Meter},
     clock,
-    controller::Queue,
     fold::{AgentSummary, Fold, OpenRequests, TaskSummary},
     metrics::Metrics,
+    queue::Queue,
     task::TaskIndex,
 };
 
@@ -240,14 +240,14 @@ impl Inbox {
 
     /// Has an agent and its tasks looked at.
     pub(crate) fn announce(&self, agent: &AgentId, agents: &Queue<KomputerAgent>, tasks: &Queue<KomputerTask>) {
-        let _ = agents.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));
+        agents.wake(ObjectRef::new(agent.name()).within(agent.namespace()));
         let mut settled = Vec::new();
         for task in self.tasks_of(agent) {
             let uid = task.uid().unwrap_or_default();
             if task.phase().is_terminal() {
                 settled.push(uid);
             } else {
-                let _ = tasks.unbounded_send(ObjectRef::from_obj(&*task));
+                tasks.wake(ObjectRef::from_obj(&*task));
             }
         }
         let mut folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);

@@ -16,9 +16,9 @@ use kube::{Api, Client, runtime::reflector::ObjectRef};
 
 use crate::{
     carry_out::{TIMEOUT, words},
-    controller::Queue,
     keys::Sensitive,
     oauth::{Current, Renewals},
+    queue::Queue,
 };
 
 /// One key of a Secret.
@@ -140,7 +140,7 @@ impl Vault {
             async move {
                 let opened = read_all(&client, &renewals, &need.keys).await;
                 vault.keep(&agent, &need, opened);
-                let _ = agents.unbounded_send(ObjectRef::new(agent.name()).within(agent.namespace()));
+                agents.wake(ObjectRef::new(agent.name()).within(agent.namespace()));
             }
         };
         wanted.for_each_concurrent(AT_ONCE, read).await;

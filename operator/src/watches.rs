@@ -5,14 +5,13 @@ use crate::{
     access::Notice,
     agent::{AgentPod, AgentVolume, Alike, Caches, Doubts, Places, template_name},
     budget::Ledger,
-    controller::Queue,
     freshness::Freshness,
     news::of_spec,
     prune::prune,
+    queue::Queue,
     task::{TaskIndex, agent_of},
     watch::{Change, Origin},
 };
-use futures::{StreamExt, channel::mpsc as queue};
 use k8s_openapi::api::{
     core::v1::{Namespace, Secret, ServiceAccount},
     networking::v1::NetworkPolicy,
@@ -45,8 +44,6 @@ pub(crate) struct Watches {
     pub(crate) doubts: Doubts,
     pub(crate) agent_queue: Queue<KomputerAgent>,
     pub(crate) task_queue: Queue<KomputerTask>,
-    pub(crate) agents_to_look_at: queue::UnboundedReceiver<ObjectRef<KomputerAgent>>,
-    pub(crate) tasks_to_look_at: queue::UnboundedReceiver<ObjectRef<KomputerTask>>,
     pub(crate) notices: mpsc::UnboundedSender<Notice>,
     pub(crate) noticed: mpsc::UnboundedReceiver<Notice>,
     pub(crate) freshness: Freshness,
@@ -55,16 +52,15 @@ pub(crate) struct Watches {
 impl Watches {
     /// Starts all watches.
     pub(crate) fn start(client: &Client, arguments: &Arguments) -> Self {
-        let (agent_queue, agents_to_look_at) = queue::unbounded();
-        let (task_queue, tasks_to_look_at) = queue::unbounded();
+        let (agent_queue, task_queue, budget_queue) = (Queue::default(), Queue::default(), Queue::default());
         let (notices, noticed) = mpsc::unbounded_channel();
         let index = Arc::new(TaskIndex::default());
         let (places, doubts) = Places::new(arguments.max_awake_agents, agent_queue.clone());
         let places = Arc::new(places);
-        let (ledger, budgets_to_look_at) = Ledger::new(agent_queue.clone(), task_queue.clone(), index.clone());
+        let ledger = Ledger::new(agent_queue.clone(), task_queue.clone(), budget_queue.clone(), index.clone());
         let ledger = Arc::new(ledger);
         let origin = Origin { client: client.clone(), freshness: Freshness::default() };
-        let declarations = Declarations::start(&origin, &agent_queue, (&ledger, budgets_to_look_at));
+        let declarations = Declarations::start(&origin, &agent_queue, (&ledger, &budget_queue));
         let agents = watch_agents(&origin, (&agent_queue, &task_queue), &notices, &declarations, (&ledger, &index));
         let caches = watch_everything_else(
             &origin,
@@ -85,8 +81,6 @@ impl Watches {
             doubts,
             agent_queue,
             task_queue,
-            agents_to_look_at,
-            tasks_to_look_at,
             notices,
             noticed,
             freshness: origin.freshness,
@@ -103,23 +97,15 @@ impl Watches {
         self.caches.ready().await
     }
 
-    /// Forgets what is to be looked at until `turn`, when everything is: a replica that waits does not pile it up.
+    /// Forgets of what was noticed until `turn`, when everything is looked at: a replica that waits does not pile it up.
     pub(crate) async fn stand_by(&mut self, turn: impl Future<Output = ()>) {
         let mut turn = std::pin::pin!(turn);
         loop {
             tokio::select! {
                 biased; // equal beginnings go on equally
                 () = &mut turn => break,
-                _ = self.agents_to_look_at.next() => {}
-                _ = self.tasks_to_look_at.next() => {}
                 _ = self.noticed.recv() => {}
             }
-        }
-        for agent in self.agents.state() {
-            let _ = self.agent_queue.unbounded_send(ObjectRef::from_obj(&*agent));
-        }
-        for task in self.caches.tasks.state() {
-            let _ = self.task_queue.unbounded_send(ObjectRef::from_obj(&*task));
         }
     }
 }
@@ -142,7 +128,7 @@ fn watch_agents(
         if let Ok(id) = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any()) {
             if comes_or_goes(agent, change) {
                 for task in index.of(&id) {
-                    let _ = tasks.unbounded_send(ObjectRef::new(&task).within(id.namespace()));
+                    tasks.wake(ObjectRef::new(&task).within(id.namespace()));
                 }
             }
             let _ = notices.send(match change {
@@ -151,10 +137,10 @@ fn watch_agents(
             });
         }
         ledger.agent_changed(agent, change);
-        let _ = queue.unbounded_send(ObjectRef::from_obj(agent));
+        queue.wake(ObjectRef::from_obj(agent));
         let namespace = agent.namespace().unwrap_or_default();
         for above in declarations.agent_changed(agent, change) {
-            let _ = queue.unbounded_send(ObjectRef::new(&above).within(&namespace));
+            queue.wake(ObjectRef::new(&above).within(&namespace));
         }
     })
 }
@@ -203,10 +189,10 @@ fn watch_everything_else(
             owners_of_tasks.task_changed(task);
             let namespace = task.namespace().unwrap_or_default();
             for other in replaceable(task, &index) {
-                let _ = tasks.unbounded_send(ObjectRef::new(&other).within(&namespace));
+                tasks.wake(ObjectRef::new(&other).within(&namespace));
             }
-            let _ = tasks.unbounded_send(ObjectRef::from_obj(task));
-            let _ = agents_of_tasks.unbounded_send(ObjectRef::new(&task.spec.agent_ref.name).within(&namespace));
+            tasks.wake(ObjectRef::from_obj(task));
+            agents_of_tasks.wake(ObjectRef::new(&task.spec.agent_ref.name).within(&namespace));
         }),
         connectors: declarations.connectors(),
         memories: declarations.memories(),
@@ -218,7 +204,7 @@ fn watch_everything_else(
             move |pod, change| {
                 places.pod_changed(pod, change);
                 for seated in declarations.pod_changed(pod, change) {
-                    let _ = agents.unbounded_send(ObjectRef::new(seated.name()).within(seated.namespace()));
+                    agents.wake(ObjectRef::new(seated.name()).within(seated.namespace()));
                 }
                 wake_owner(pod, change);
             }
@@ -291,7 +277,7 @@ fn template_changed<K: Resource<DynamicType = ()>>(
             template_name(agent) == name && (namespace.is_none() || agent.namespace() == namespace)
         };
         for agent in agents.state().into_iter().filter(|agent| is_of(agent)) {
-            let _ = queue.unbounded_send(ObjectRef::from_obj(&*agent));
+            queue.wake(ObjectRef::from_obj(&*agent));
         }
         declarations.template_changed();
     }
@@ -302,7 +288,7 @@ fn wake_all<K>(agents: &Store<KomputerAgent>, queue: &Queue<KomputerAgent>) -> i
     let (agents, queue) = (agents.clone(), queue.clone());
     move |_, _| {
         for agent in agents.state() {
-            let _ = queue.unbounded_send(ObjectRef::from_obj(&*agent));
+            queue.wake(ObjectRef::from_obj(&*agent));
         }
     }
 }
@@ -320,7 +306,7 @@ where
         if change == Change::Deleted
             && let Some(agent) = agents.state().iter().find(|agent| agent.namespace() == shared.namespace())
         {
-            let _ = queue.unbounded_send(ObjectRef::from_obj(&**agent));
+            queue.wake(ObjectRef::from_obj(&**agent));
         }
     }
 }
@@ -330,7 +316,7 @@ fn wake_owner<K: Resource<DynamicType = ()>>(queue: &Queue<KomputerAgent>) -> im
     let queue = queue.clone();
     move |child, _| {
         let agent = ObjectRef::new(&child.name_any());
-        let _ = queue.unbounded_send(agent.within(&child.namespace().unwrap_or_default()));
+        queue.wake(agent.within(&child.namespace().unwrap_or_default()));
     }
 }
 

@@ -178,11 +178,11 @@ async fn lead(
             hands.clone(),
         ),
         access.run(watches.noticed),
-        inbox.run(heard, watches.agent_queue, watches.task_queue, |manager| {
+        inbox.run(heard, watches.agent_queue.clone(), watches.task_queue.clone(), |manager| {
             asked.wake_offices(manager.namespace(), manager.name());
         }),
-        controller::run(agent_controller, hands.clone(), watches.agents, watches.agents_to_look_at),
-        controller::run(task_controller, hands, watches.caches.tasks, watches.tasks_to_look_at),
+        controller::run(agent_controller, hands.clone(), watches.agents, watches.agent_queue),
+        controller::run(task_controller, hands, watches.caches.tasks, watches.task_queue),
     );
     Ok(())
 }

@@ -25,7 +25,7 @@ pub use order::{Limit, Order};
 
 use self::line::{Doubt, Line};
 use super::AgentPod;
-use crate::{controller::Queue, watch::Change};
+use crate::{queue::Queue, watch::Change};
 use komputer_crds::v1beta1::KomputerAgent;
 
 /// The places of all agents. All ask here, one after the other, so that no two are given the last place; nothing of it
@@ -123,7 +123,7 @@ impl Places {
     fn tell(&self, mut line: MutexGuard<'_, Line>) {
         let news = line.news();
         for id in news.wake {
-            let _ = self.agents.unbounded_send(ObjectRef::new(id.name()).within(id.namespace()));
+            self.agents.wake(ObjectRef::new(id.name()).within(id.namespace()));
         }
         for doubt in news.doubts {
             let _ = self.doubts.send(doubt);

@@ -4,7 +4,6 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures::channel::mpsc;
 use jiff::Timestamp;
 use komputer_crds::v1beta1::{KomputerAgent, KomputerBudget, KomputerTask};
 use komputer_events::{AgentId, Money};
@@ -17,7 +16,7 @@ use super::{
     shares::Shares,
     terms::{Meter, Terms},
 };
-use crate::{controller::Queue, fold::AgentSummary, task::TaskIndex, watch::Change};
+use crate::{fold::AgentSummary, queue::Queue, task::TaskIndex, watch::Change};
 
 /// Keeps the books, hands out what is left, and wakes whom it concerns.
 pub struct Ledger {
@@ -64,14 +63,14 @@ pub struct Leaving {
 }
 
 impl Ledger {
-    /// Books without entries; the budgets that come out are to be looked at.
+    /// Books without entries; who is concerned by what is written into them is looked at.
     pub fn new(
         agents: Queue<KomputerAgent>,
         tasks: Queue<KomputerTask>,
+        budgets: Queue<KomputerBudget>,
         index: Arc<TaskIndex>,
-    ) -> (Self, mpsc::UnboundedReceiver<ObjectRef<KomputerBudget>>) {
-        let (budgets, to_look_at) = mpsc::unbounded();
-        (Self { state: Mutex::default(), agents, tasks, budgets, index }, to_look_at)
+    ) -> Self {
+        Self { state: Mutex::default(), agents, tasks, budgets, index }
     }
 
     /// From now on agents say how they stand before their statuses do.
@@ -87,7 +86,7 @@ impl Ledger {
         let place = state.namespaces.entry(namespace.clone()).or_default();
         let gone = place.agent_changed(&name, (change == Change::Applied).then(|| known(agent)), leads);
         for budget in place.books.keys() {
-            let _ = self.budgets.unbounded_send(ObjectRef::new(budget).within(&namespace));
+            self.budgets.wake(ObjectRef::new(budget).within(&namespace));
         }
         if let Some(uid) = gone {
             self.wake(&namespace, place.waiting());
@@ -139,7 +138,7 @@ impl Ledger {
         }
         if claim.is_settled && !funds.is_departed {
             for budget in place.books.keys() {
-                let _ = self.budgets.unbounded_send(ObjectRef::new(budget).within(id.namespace()));
+                self.budgets.wake(ObjectRef::new(budget).within(id.namespace()));
             }
         }
         let before = match &funds.shortage {
@@ -148,7 +147,7 @@ impl Ledger {
         };
         if before != funds.shortage {
             for task in self.index.of(id) {
-                let _ = self.tasks.unbounded_send(ObjectRef::new(&task).within(id.namespace()));
+                self.tasks.wake(ObjectRef::new(&task).within(id.namespace()));
             }
         }
         funds
@@ -167,7 +166,7 @@ impl Ledger {
 
     fn wake<'a>(&self, namespace: &str, agents: impl Iterator<Item = &'a str>) {
         for agent in agents {
-            let _ = self.agents.unbounded_send(ObjectRef::new(agent).within(namespace));
+            self.agents.wake(ObjectRef::new(agent).within(namespace));
         }
     }
 

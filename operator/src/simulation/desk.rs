@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, channel::mpsc::UnboundedReceiver, future::BoxFuture};
+use futures::{FutureExt, future::BoxFuture};
 use jiff::{SignedDuration, Timestamp};
 use kube::{
     ResourceExt,
@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::{
     carry_out::Hands,
     controller::{Context, Controller, HEARTBEAT, back_off, look},
+    queue::Queue,
     watch::Watched,
 };
 
@@ -41,7 +42,7 @@ pub(super) trait Looks {
 pub(super) struct Desk<C: Controller> {
     context: Arc<Context<C>>,
     store: Store<C::Object>,
-    queue: UnboundedReceiver<ObjectRef<C::Object>>,
+    queue: Queue<C::Object>,
     waiting: BTreeSet<Key>,
     due: BTreeMap<Key, Timestamp>,
     working: BTreeMap<Key, JoinHandle<Duration>>,
@@ -55,8 +56,9 @@ where
         controller: C,
         hands: &Hands,
         store: &Store<C::Object>,
-        queue: UnboundedReceiver<ObjectRef<C::Object>>,
+        queue: Queue<C::Object>,
     ) -> Box<dyn Looks> {
+        queue.open(store.clone());
         Box::new(Self {
             context: Arc::new(Context::new(controller, hands.clone())),
             store: store.clone(),
@@ -84,7 +86,8 @@ impl<C: Controller> Looks for Desk<C> {
                 let due = self.due.entry(key).or_insert(at);
                 *due = at.min(*due);
             }
-            while let Some(Some(object)) = self.queue.next().now_or_never() {
+            while let Some(object) = self.queue.take() {
+                self.queue.lay_down(&object);
                 self.waiting.insert((object.namespace.unwrap_or_default(), object.name));
             }
             let due = self.due.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone());

@@ -20,7 +20,6 @@ use crate::{
     arguments::Arguments,
     budget::BudgetController,
     carry_out::Hands,
-    controller::Queue,
     declared::World,
     inbox::Inbox,
     keys::MasterKey,
@@ -28,6 +27,7 @@ use crate::{
     lessons::Lessons,
     metrics::Metrics,
     office::{Answered, OfficeController},
+    queue::Queue,
     recorder::Recorder,
     schedule::ScheduleController,
     settings::Settings,
@@ -122,12 +122,12 @@ impl Standby {
             answered: Answered::default(),
         };
         let desks = vec![
-            Desk::boxed(members, &hands, &agents, watches.agents_to_look_at),
-            Desk::boxed(task, &hands, &tasks, watches.tasks_to_look_at),
-            Desk::boxed(squad, &hands, &declared.squads.store, declared.squads.open()),
-            Desk::boxed(schedule, &hands, &declared.schedules.store, declared.schedules.open()),
-            Desk::boxed(budget, &hands, &declared.budgets.store, declared.budgets.open()),
-            Desk::boxed(office, &hands, &declared.offices.store, declared.offices.open()),
+            Desk::boxed(members, &hands, &agents, watches.agent_queue.clone()),
+            Desk::boxed(task, &hands, &tasks, watches.task_queue.clone()),
+            Desk::boxed(squad, &hands, &declared.squads.store, declared.squads.queue.clone()),
+            Desk::boxed(schedule, &hands, &declared.schedules.store, declared.schedules.queue.clone()),
+            Desk::boxed(budget, &hands, &declared.budgets.store, declared.budgets.queue.clone()),
+            Desk::boxed(office, &hands, &declared.offices.store, declared.offices.queue.clone()),
         ];
         let doubts = watches.doubts;
         let doubts = tokio::spawn(async move { doubts.settle(client, &places).await });

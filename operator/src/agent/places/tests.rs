@@ -267,8 +267,7 @@ fn a_pod_that_the_cache_does_not_show_yet_is_counted_at_the_start() {
 
 #[test]
 fn members_of_a_squad_count_each() {
-    let (agents, _looked_at) = futures::channel::mpsc::unbounded();
-    let (places, mut doubts) = Places::new(at_most(2), agents);
+    let (places, mut doubts) = Places::new(at_most(2), Queue::default());
     places.line().lead();
     places.open(Vec::new());
     let seats = r#"{"ada":{"container":"ada","port":8000,"template":"a"},"bob":{"container":"bob","port":8001,"template":"b"}}"#;
