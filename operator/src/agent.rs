@@ -18,6 +18,7 @@ mod seat;
 mod spending;
 mod status;
 mod template;
+mod waves;
 mod workspace;
 
 pub use agent_pod::AgentPod;
@@ -42,3 +43,4 @@ pub(crate) use seat::SEATS;
 pub use seat::{Membership, Seat};
 pub(crate) use status::template_name;
 pub use template::{ModelKey, Resolved};
+pub use waves::{Replacement, Waves};

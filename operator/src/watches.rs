@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::{
     access::Notice,
-    agent::{AgentPod, AgentVolume, Alike, Caches, Doubts, Places, template_name},
+    agent::{AgentPod, AgentVolume, Alike, Caches, Doubts, Places, Waves, template_name},
     budget::Ledger,
     freshness::Freshness,
     news::of_spec,
@@ -40,6 +40,7 @@ pub(crate) struct Watches {
     pub(crate) declarations: Declarations,
     pub(crate) index: Arc<TaskIndex>,
     pub(crate) places: Arc<Places>,
+    pub(crate) waves: Arc<Waves>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) doubts: Doubts,
     pub(crate) agent_queue: Queue<KomputerAgent>,
@@ -77,6 +78,7 @@ impl Watches {
             declarations,
             index,
             places,
+            waves: Arc::new(Waves::new(agent_queue.clone())),
             ledger,
             doubts,
             agent_queue,

@@ -123,6 +123,7 @@ async fn lead(
         attachments: watches.declarations.attachments.clone(),
         squads: watches.declarations.squads(),
         places: places.clone(),
+        waves: watches.waves.clone(),
         ledger: ledger.clone(),
         settings: Arc::new(settings(arguments)),
         master: installation.master,

@@ -5,7 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentRef, NamespacedRef, PodTemplate, Resources, Rollout, SecretRef, Storage, TemplateRef, Tokens};
+use super::{
+    AgentRef, MaxUnavailable, NamespacedRef, PodTemplate, Resources, Rollout, SecretRef, Storage, TemplateRef, Tokens,
+};
 use crate::{name_limit::NameLimit, schema};
 
 /// What an agent is and does.
@@ -260,6 +262,9 @@ pub struct Effective {
     pub storage: Storage,
     /// When a pod is replaced that was made before a change.
     pub rollout: Rollout,
+    /// Agents of its namespace, made from its template, that are replaced at a time while they work well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unavailable: Option<MaxUnavailable>,
     /// Agents of its namespace that may be awake at a time, made from its template; no limit where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrent_agents: Option<i32>,

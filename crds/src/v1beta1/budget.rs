@@ -53,12 +53,14 @@ pub struct KomputerBudgetSpec {
         .reason(Reason::FieldValueForbidden))]
     pub period: BudgetPeriod,
 
-    /// The time zone that days and months begin by, like `Europe/Berlin`; UTC where absent.
+    /// The time zone that days and months begin by, like `Europe/Berlin`; UTC where absent. Where a change lets the period
+    /// begin later, what was spent before that counts no more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time_zone")]
     pub time_zone: Option<String>,
 
-    /// Agents of the namespace that it is for; all of them where absent or empty.
+    /// Agents of the namespace that it is for; all of them where absent or empty. An agent is counted by the first 64 budgets
+    /// that are for it, and by no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub selector: Option<AgentSelector>,
 

@@ -4,6 +4,7 @@ mod budget;
 mod config;
 mod connector;
 mod knowledge;
+mod max_unavailable;
 mod office;
 mod reference;
 mod schedule;
@@ -25,6 +26,7 @@ pub use connector::{
     AttachedStatus, AuthType, ConnectorAuth, KomputerConnector, KomputerConnectorSpec, StdioServer, Transport,
 };
 pub use knowledge::{KomputerMemory, KomputerMemorySpec, KomputerSkill, KomputerSkillSpec};
+pub use max_unavailable::{MaxUnavailable, NoShare};
 pub use office::{KomputerOffice, KomputerOfficeSpec, KomputerOfficeStatus, OfficeMember, OfficePhase};
 pub use reference::{AgentRef, NamespacedRef, NamespacedSecretKeyRef, SecretKeyRef, SecretRef, TemplateRef};
 pub use schedule::{

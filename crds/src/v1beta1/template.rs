@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::NamespacedSecretKeyRef;
+use super::{MaxUnavailable, NamespacedSecretKeyRef};
 use crate::schema;
 
 /// What agents made from this template have in common.
@@ -107,6 +107,12 @@ pub struct Template {
     /// When a pod is replaced that was made before a change; `WhenIdle` where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
+
+    /// Agents of a namespace, made from it, that are replaced at a time while they work well: an integer, or a percentage of
+    /// those that are awake, rounded down to one at least; `10%` where absent. The next is replaced once the new pod of one of
+    /// them is ready: what a change breaks, it breaks for so many. Pods of squads are replaced each by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_unavailable: Option<MaxUnavailable>,
 
     /// Changes to the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]

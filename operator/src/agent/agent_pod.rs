@@ -9,7 +9,7 @@ use kube::Resource;
 use serde::Deserialize;
 
 use super::{
-    build::{MANIFEST_HASH, TEMPLATE},
+    build::{MANIFEST_HASH, REPLACEMENT, TEMPLATE},
     seat::{SEATS, Seat},
 };
 
@@ -24,6 +24,8 @@ pub struct AgentPod {
     pub manifest_hash: Option<String>,
     /// The name of the template that it was made from, where it is one agent's.
     pub template: Option<String>,
+    /// Whether it was made in the place of one that worked.
+    pub is_replacement: bool,
     /// Who sits in it, by the agents' names; nobody where it is no shared one.
     pub seats: BTreeMap<String, Seat>,
     /// How it stands.
@@ -51,6 +53,7 @@ impl From<ObjectMeta> for AgentPod {
         Self {
             manifest_hash: annotations.remove(MANIFEST_HASH),
             template: annotations.remove(TEMPLATE),
+            is_replacement: annotations.get(REPLACEMENT).is_some_and(|value| value == "true"),
             seats: seats.unwrap_or_default(),
             metadata,
             status: AgentPodStatus::default(),

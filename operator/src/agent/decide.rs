@@ -12,6 +12,7 @@ pub(crate) use address::address_of;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use komputer_crds::{
     v1beta1::{KomputerAgentStatus, PodFailure, StatusConditions},
     validate::{self, Kind},
@@ -36,6 +37,7 @@ use super::{
     spending,
     status::{self, Situation},
     template::{ModelKey, Resolved},
+    waves::Replacement,
     workspace,
 };
 use crate::{
@@ -86,6 +88,7 @@ pub(crate) fn attendance(observed: &Observed) -> Attendance<'_> {
     });
     match able {
         Err(_) => Attendance::Absent,
+        Ok((true, resolved)) if is_kept_asleep(observed) => Attendance::Resting(resolved),
         Ok((true, resolved)) => Attendance::Awake(resolved, None),
         Ok((false, resolved)) => match rest::of(observed) {
             Rest::Finished(_) => Attendance::Absent,
@@ -93,6 +96,11 @@ pub(crate) fn attendance(observed: &Observed) -> Attendance<'_> {
             Rest::Awake(until) => Attendance::Awake(resolved, until),
         },
     }
+}
+
+/// Whether a budget keeps the agent's task from going on, and no pod is there that stays.
+fn is_kept_asleep(observed: &Observed) -> bool {
+    observed.funds.shortage.is_some() && observed.its_pod().is_none()
 }
 
 /// What is said while the last pod keeps the next from being made.
@@ -135,7 +143,7 @@ fn purpose<'a>(observed: &'a Observed, work: &mut Work) -> Result<&'a Resolved, 
     let resolved = template(observed)?;
     if let Some(shortage) = &observed.funds.shortage {
         shortage.until.into_iter().for_each(|until| work.again_at(until));
-        if observed.its_pod().is_none() {
+        if is_kept_asleep(observed) {
             return Err(Situation::WaitsForBudget(shortage.clone()));
         }
     }
@@ -284,11 +292,11 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
     let running = observed.works();
     let Some(pod) = observed.pod.as_deref() else {
         work.apply.extend(prepare(observed, resolved));
-        work.apply.push(Child::Pod(Box::new(wanted)));
+        work.apply.push(Child::Pod(Box::new(replacing(wanted, observed.replacement))));
         work.again_at(observed.now + UNSEEN);
         return Situation::Starting(pod_state::STARTING.into());
     };
-    let outdated = pod.manifest_hash.as_ref() != wanted.annotations().get(build::MANIFEST_HASH);
+    let outdated = rollout::is_outdated(pod, &wanted);
     let state = pod_state::of(pod);
     let is_there = !matches!(state, PodState::Leaving(_) | PodState::Over(_));
     if is_there && observed.squad.is_some() && !running {
@@ -296,7 +304,7 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
         return Situation::Starting("The agent moves into the pod of its squad".into());
     }
     if outdated && is_there {
-        match rollout::of(agent, &resolved.template, &state, running) {
+        match rollout::of(agent, &resolved.template, &state, (running, observed.replacement)) {
             Outdated::Replace => {
                 remove_pod(observed, work);
                 return Situation::Starting("The pod is being replaced, because its template changed".into());
@@ -326,6 +334,14 @@ fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -> Situation
             }
         }
     }
+}
+
+/// The pod, which says whether it is in the place of another: nobody makes a new one because of that.
+fn replacing(mut pod: Pod, replacement: Replacement) -> Pod {
+    if replacement == Replacement::Granted {
+        pod.annotations_mut().insert(build::REPLACEMENT.into(), "true".into());
+    }
+    pod
 }
 
 /// Has the workspace grow, or says why it does not. The cluster may refuse: a busy agent asks only once.

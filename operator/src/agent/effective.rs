@@ -18,6 +18,7 @@ pub(super) fn effective(observed: &Observed) -> Option<Effective> {
         },
         storage: build::storage(agent, &resolved.template),
         rollout: rollout::chosen(agent, &resolved.template),
+        max_unavailable: Some(resolved.template.max_unavailable.unwrap_or_default()),
         max_concurrent_agents: resolved.template.max_concurrent_agents.filter(|limit| *limit > 0),
     })
 }
@@ -25,7 +26,7 @@ pub(super) fn effective(observed: &Observed) -> Option<Effective> {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-    use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec, PodTemplate, Rollout, Template};
+    use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec, MaxUnavailable, PodTemplate, Rollout, Template};
     use serde_json::json;
 
     use super::*;
@@ -35,15 +36,17 @@ mod tests {
         let mut observed = Observed::of(KomputerAgent::new("ada", KomputerAgentSpec::default()));
         let default = effective(&observed).unwrap();
         assert_eq!(default.image, observed.settings.agent_image);
+        assert_eq!(default.max_unavailable, Some(MaxUnavailable::default()));
         assert_eq!((default.storage.size, default.rollout), (Some(Quantity("5Gi".into())), Rollout::WhenIdle));
         let template: Template = serde_json::from_value(json!({
             "image": "of-template", "storage": { "size": "7Gi", "storageClassName": "fast" }, "rollout": "OnDelete",
-            "maxConcurrentAgents": 3, "resources": { "limits": { "memory": "2Gi" } },
+            "maxConcurrentAgents": 3, "maxUnavailable": 2, "resources": { "limits": { "memory": "2Gi" } },
         }))
         .unwrap();
         observed.template.as_mut().unwrap().template = template;
         let of_template = effective(&observed).unwrap();
         assert_eq!(of_template.image, "of-template");
+        assert_eq!(of_template.max_unavailable.map(|most| most.of(100)), Some(2));
         assert_eq!(of_template.resources.limits["memory"], Quantity("2Gi".into()));
         assert_eq!(of_template.storage.storage_class_name.as_deref(), Some("fast"));
         assert_eq!((of_template.rollout, of_template.max_concurrent_agents), (Rollout::OnDelete, Some(3)));

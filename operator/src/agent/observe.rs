@@ -25,9 +25,11 @@ use super::{
     decide::{decide, wanted},
     knowledge::{self, Knowledge},
     places::{Order, Place, Places, Request},
+    rollout::{self, Stage},
     spending,
     status::template_name,
     template::Resolved,
+    waves::{Replacement, Waves},
 };
 use crate::{
     budget::{Claim, Funds, Ledger, Work},
@@ -60,6 +62,8 @@ pub struct AgentController {
     pub squads: Squads,
     /// Who may be awake.
     pub places: Arc<Places>,
+    /// Who is replaced.
+    pub waves: Arc<Waves>,
     /// What budgets let agents cost.
     pub ledger: Arc<Ledger>,
     /// What opens connectors.
@@ -123,6 +127,15 @@ impl Caches {
 }
 
 impl Caches {
+    /// How many agents of the namespace that are made from the template have a pod.
+    fn awake(&self, namespace: &str, template: &str) -> usize {
+        let pods = self.pods.state();
+        let of_template = pods.iter().filter(|pod| {
+            pod.template.as_deref() == Some(template) && pod.metadata.namespace.as_deref() == Some(namespace)
+        });
+        of_template.count()
+    }
+
     fn namespace_is_prepared(&self, namespace: &str) -> bool {
         let has_policy = |name: &str| self.policies.get(&ObjectRef::new(name).within(namespace)).is_some();
         let account = ObjectRef::new(super::build::SERVICE_ACCOUNT).within(namespace);
@@ -157,6 +170,8 @@ pub struct Observed {
     pub volume_can_grow: Option<bool>,
     /// Whether a pod may be made for it, where it wants one and has none.
     pub place: Place,
+    /// Whether its pod may be replaced, where it works well and was made before a change, or is new in the place of another.
+    pub replacement: Replacement,
     /// Whether its namespace has the agents' service account and network policies.
     pub namespace_is_prepared: bool,
     /// Whether its namespace is being deleted, where nothing can be made any more.
@@ -231,13 +246,16 @@ impl Controller for AgentController {
         let mut observed = self.look(agent, now, written);
         self.ask_for_funds(&mut observed);
         self.ask_for_secrets(&mut observed);
+        self.ask_for_replacement(&mut observed);
         let Some(id) = observed.id().filter(|_| !observed.has_pod()) else { return observed };
         if let Some(membership) = &observed.squad {
             self.places.may_be_in(&id, shared_pod_name(&membership.squad));
         }
-        match request(&observed) {
-            Some(request) => observed.place = self.places.ask(&id, request),
-            None => _ = self.places.leave(&id),
+        if let Some(request) = request(&observed) {
+            observed.place = self.places.ask(&id, request);
+        } else {
+            self.places.leave(&id);
+            self.waves.leave(&id);
         }
         observed
     }
@@ -249,6 +267,7 @@ impl Controller for AgentController {
     fn forget(&self, agent: &ObjectRef<KomputerAgent>) {
         if let Ok(id) = AgentId::new(agent.namespace.clone().unwrap_or_default(), &agent.name) {
             self.places.leave(&id);
+            self.waves.leave(&id);
             self.vault.forget(&id);
         }
     }
@@ -270,7 +289,7 @@ fn request(observed: &Observed) -> Option<Request> {
 }
 
 impl AgentController {
-    /// Gives places from now on, first to those of `agents` whose turn it is.
+    /// Gives places from now on, first to those of `agents` whose turn it is, and goes on with what is being replaced.
     pub fn open_places(&self, agents: &Store<KomputerAgent>) {
         let now = clock::now();
         let requests = agents.state().into_iter().filter_map(|agent| {
@@ -279,6 +298,7 @@ impl AgentController {
             Some((id, request(&observed)?))
         });
         self.places.open(requests.collect());
+        self.waves.resume(self.caches.pods.state().iter().map(|pod| &**pod));
     }
 
     /// Observes without asking for a place or for funds.
@@ -304,6 +324,7 @@ impl AgentController {
             volume_can_grow: volume.as_deref().and_then(|volume| self.can_grow(volume)),
             volume,
             place: Place::default(),
+            replacement: Replacement::default(),
             namespace_is_prepared: self.caches.namespace_is_prepared(&namespace),
             namespace_is_going: self
                 .caches
@@ -359,6 +380,21 @@ impl AgentController {
         }
     }
 
+    fn ask_for_replacement(&self, observed: &mut Observed) {
+        let Some(id) = observed.id() else { return };
+        observed.replacement = match rollout::stage(observed) {
+            Stage::Due(resolved) => {
+                let (template, most) = (template_name(&observed.agent), resolved.template.max_unavailable);
+                self.waves.ask(&id, template, most.unwrap_or_default(), || self.caches.awake(id.namespace(), template))
+            }
+            Stage::Settled => {
+                self.waves.leave(&id);
+                Replacement::Unasked
+            }
+            Stage::Coming => self.waves.standing(&id),
+        };
+    }
+
     fn template(&self, agent: &KomputerAgent, namespace: &str) -> Option<Resolved> {
         let name = agent.spec.template_ref.as_ref().map_or(DEFAULT_TEMPLATE, |reference| &reference.name);
         if let Some(template) = self.caches.templates.get(&ObjectRef::new(name).within(namespace)) {
@@ -412,6 +448,7 @@ impl Observed {
             volume: None,
             volume_can_grow: None,
             place: Place::default(),
+            replacement: Replacement::default(),
             namespace_is_prepared: true,
             namespace_is_going: false,
             tasks: vec![],

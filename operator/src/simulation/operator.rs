@@ -80,6 +80,7 @@ impl Standby {
             attachments: watches.declarations.attachments.clone(),
             squads: squads.clone(),
             places: places.clone(),
+            waves: watches.waves.clone(),
             ledger: ledger.clone(),
             vault: crate::vault::Vault::new().0, // no agent has connectors
             settings: Arc::new(settings),

@@ -124,6 +124,9 @@ impl World {
             let uid = agent["metadata"]["uid"].as_str().unwrap();
             let reason = ready(agent);
             *self.seen.reason(format!("agent {reason}")) += 1;
+            let remarks = agent["status"]["conditions"].as_array().into_iter().flatten();
+            let waits = remarks.filter(|remark| remark["reason"] == "WaitsForOthers").count();
+            assert_eq!(waits, 0, "{place:?} is not replaced: {}", related(&etcd, place));
             let cost = money(&agent["status"]["totalCostUSD"]);
             let lost = self.agents.unsaid(uid);
             let billed = self.agents.billed.get(uid).copied().unwrap_or_default();

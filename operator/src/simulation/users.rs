@@ -188,7 +188,9 @@ impl Users<'_> {
 
     fn edit_template(random: &mut Random, _: &Value) -> Value {
         match random.below(3) {
-            0 => json!({ "maxConcurrentAgents": 1 + random.below(3) }),
+            0 => {
+                json!({ "maxConcurrentAgents": 1 + random.below(3), "maxUnavailable": random.of(&[json!(1), json!("50%")]) })
+            }
             _ => json!({ "image": random.of(&["agent:1", "agent:2"]) }),
         }
     }

@@ -19,16 +19,21 @@ fn pods(change: Change<'_>, agents: &[AgentFacts]) -> Option<String> {
     let field = OF_POD.into_iter().find(|field| change.of(&format!("/spec/{field}")).is_some())?;
     let of_template = change.text("/spec/rollout").unwrap_or("WhenIdle");
     let rollout = |agent: &AgentFacts| agent.rollout.clone().unwrap_or_else(|| of_template.to_owned());
-    let (mut at_once, mut later, mut kept) = (0, 0, 0);
+    let (mut now, mut later, mut kept) = (0, 0, 0);
     for agent in agents.iter().filter(|agent| agent.is_awake()) {
         match rollout(agent).as_str() {
             "OnDelete" => kept += 1,
             "WhenIdle" if agent.works() => later += 1,
-            _ => at_once += 1,
+            _ => now += 1,
         }
     }
     let field = field.replace('/', ".");
-    Some(format!("spec.{field}: pods replaced: {at_once} at once, {later} after their task, {kept} when deleted"))
+    let most =
+        change.new.pointer("/spec/maxUnavailable").map(|most| most.as_str().map_or(most.to_string(), Into::into));
+    let most = most.unwrap_or("10%".into());
+    Some(format!(
+        "spec.{field}: pods replaced: {now} now, {later} after their task, {kept} when deleted; of those that work at most {most} at a time"
+    ))
 }
 
 /// Who is awake is not sent to sleep.
@@ -69,10 +74,13 @@ mod tests {
         let image = json!({ "image": "agent:2" });
         assert_eq!(
             told(json!({}), image),
-            ["spec.image: pods replaced: 2 at once, 1 after their task, 1 when deleted"]
+            [
+                "spec.image: pods replaced: 2 now, 1 after their task, 1 when deleted; of those that work at most 10% at a time"
+            ]
         );
-        let key = json!({ "model": { "apiKeySecretRef": { "name": "k" } }, "rollout": "Immediately" });
-        let all = "spec.model.apiKeySecretRef: pods replaced: 3 at once, 0 after their task, 1 when deleted";
+        let key =
+            json!({ "model": { "apiKeySecretRef": { "name": "k" } }, "rollout": "Immediately", "maxUnavailable": 3 });
+        let all = "spec.model.apiKeySecretRef: pods replaced: 3 now, 0 after their task, 1 when deleted; of those that work at most 3 at a time";
         assert_eq!(told(json!({}), key), [all]);
         assert_eq!(told(json!({}), json!({ "model": { "name": "m" }, "rollout": "OnDelete" })), [""; 0]);
     }

@@ -35,7 +35,8 @@ fn a_dry_run_says_what_would_come_of_it_and_a_write_does_not() {
     assert_eq!(told(&dry_run, &changed), warnings);
     assert_eq!(told(&["diff", "-f", "-"], &changed), warnings);
 
-    let pods = "Warning: spec.image: pods replaced: 0 at once, 1 after their task, 0 when deleted\n";
+    let pods = "Warning: spec.image: pods replaced: 0 at once, 1 after their task, 0 when deleted; of those that \
+                work at most 10% at a time\n";
     wait_for("the agent to be known to work", || told(&dry_run, &template("agent:2")) == pods);
     assert_eq!(told(&["apply", "-f", "-"], &template("agent:2")), "");
     assert_eq!(told(&["apply", "-f", "-"], &changed), "");

@@ -23,6 +23,8 @@ pub(super) use volume::{storage, volume};
 pub const MANIFEST_HASH: &str = "komputer.ai/manifest-hash";
 /// Names the template an agent's pod was made from, whose limit it counts against.
 pub const TEMPLATE: &str = "komputer.ai/template";
+/// Says of an agent's pod that it was made in the place of one that worked.
+pub const REPLACEMENT: &str = "komputer.ai/replacement";
 /// What every agent's pod, volume and account is labelled with, and watches select.
 pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "komputer-operator");
 /// What agents' pods are called among an application's parts.

@@ -5,6 +5,7 @@ use k8s_openapi::{
 };
 
 use super::*;
+use crate::budget::Shortage;
 
 fn pod(observed: &Observed) -> Pod {
     let mut pods = decide(observed).apply.into_iter().filter_map(|child| match child {
@@ -98,6 +99,22 @@ fn one_that_has_to_be_awake_wakes_all_and_none_lets_all_sleep() {
 
     works(&mut observed, "bob", false);
     assert_eq!(decide(&observed).remove, [its_pod()]);
+}
+
+#[test]
+fn one_whose_task_a_budget_keeps_from_going_on_wakes_nobody() {
+    let mut observed = crew(vec![member("ada"), member("bob")]);
+    observed.members.iter_mut().for_each(|member| sleeps(member.agent.as_mut().unwrap()));
+    with_task(of(&mut observed, "bob"), TaskPhase::Pending);
+    of(&mut observed, "bob").funds.shortage = Some(Shortage { budget: "team".into(), until: None });
+    stands(&observed, "Sleeping", "", SquadPhase::Sleeping);
+    assert!(decide(&observed).apply.is_empty());
+
+    of(&mut observed, "bob").funds.shortage = None;
+    let mut observed = carried_out(observed);
+    assert_eq!(seated(&observed), ["ada", "bob"]);
+    of(&mut observed, "bob").funds.shortage = Some(Shortage { budget: "team".into(), until: None });
+    assert_eq!(decide(&observed).remove, [], "who is awake stays so, and goes on when there is more");
 }
 
 #[test]
