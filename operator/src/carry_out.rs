@@ -1,28 +1,24 @@
 //! The only code that writes to the cluster.
+mod children;
 mod error;
+mod status;
 
 use std::fmt::Debug;
 
-use http::{HeaderValue, header::ACCEPT};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{PersistentVolumeClaim, Pod},
-    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::OwnerReference},
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerSchedule, KomputerSquad, KomputerTask};
 use komputer_events::office::Answer;
-use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions, Request},
-    core::PartialObjectMeta,
-};
+use kube::{Api, Client, Resource, ResourceExt, api::ObjectMeta, core::PartialObjectMeta};
 use serde::Serialize;
-use serde_json::{Value, json};
 use tracing::{Instrument as _, debug_span};
 
 pub use error::CarryOutError;
 pub(crate) use error::{TIMEOUT, is_not_found, words};
-use error::{exists, is_conflict, is_refusal};
+use error::{is_conflict, is_refusal};
 
 use crate::{
     agent_client::AgentClient,
@@ -187,98 +183,6 @@ impl Hands {
         }
     }
 
-    /// Server-side applies a child whose name nobody else would choose, or whose metadata lets no other be meant.
-    async fn apply<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> Result<Option<Write>, CarryOutError> {
-        let name = wanted.name_any();
-        let api = self.metadata_of::<K>(namespace);
-        let params = PatchParams::apply(MANAGER).force().validation_strict();
-        let patch = Patch::Apply(wanted);
-        let applied = self.write("apply", kind::<K>(), &name, api.patch(&name, &params, &patch)).await?;
-        Ok(Write::of::<K>(&applied.metadata))
-    }
-
-    /// Creates a child that mostly does not exist yet (docs/decisions/0003), and applies it where it does.
-    async fn create_or_apply<K: Object + Serialize>(
-        &self,
-        namespace: &str,
-        wanted: &K,
-    ) -> Result<Option<Write>, CarryOutError> {
-        match self.write("create", kind::<K>(), &wanted.name_any(), self.post(namespace, wanted)).await {
-            Err(CarryOutError::Api { source, .. }) if exists(&source) => self.apply(namespace, wanted).await,
-            result => Ok(Write::of::<K>(&result?.metadata)),
-        }
-    }
-
-    /// Creates a child that does not exist yet; one of that name that is another's is never touched.
-    async fn create<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> Result<Option<Write>, CarryOutError> {
-        let name = wanted.name_any();
-        match self.write("create", kind::<K>(), &name, self.post(namespace, wanted)).await {
-            Err(CarryOutError::Api { source, .. }) if exists(&source) => {}
-            result => return Ok(Write::of::<K>(&result?.metadata)),
-        }
-        let api = self.metadata_of::<K>(namespace);
-        let found = self.write("read", kind::<K>(), &name, api.get(&name)).await?;
-        if owner(&found.metadata).map(|owner| &owner.uid) == owner(wanted.meta()).map(|owner| &owner.uid) {
-            Ok(Write::of::<K>(&found.metadata)) // ours already: it was made by who led before
-        } else {
-            Err(CarryOutError::NotOurs { kind: kind::<K>(), name })
-        }
-    }
-
-    /// Cancels a task that the operator has made.
-    async fn cancel(&self, namespace: &str, task: &Exactly) -> Result<Option<Write>, CarryOutError> {
-        self.change::<KomputerTask>(namespace, "cancel", task, json!({ "cancel": true })).await
-    }
-
-    /// Has a workspace grow.
-    async fn resize(&self, namespace: &str, volume: &Exactly, size: &Quantity) -> Result<Option<Write>, CarryOutError> {
-        let spec = json!({ "resources": { "requests": { "storage": size } } });
-        self.change::<PersistentVolumeClaim>(namespace, "resize", volume, spec).await
-    }
-
-    /// Changes the spec of a child; one that is gone needs no change.
-    async fn change<K: Object>(
-        &self,
-        namespace: &str,
-        action: &'static str,
-        Exactly { name, uid }: &Exactly,
-        spec: Value,
-    ) -> Result<Option<Write>, CarryOutError> {
-        let api = self.metadata_of::<K>(namespace);
-        let params = PatchParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-        let patch = Patch::Merge(json!({ "metadata": { "uid": uid }, "spec": spec }));
-        match self.write(action, kind::<K>(), name, api.patch(name, &params, &patch)).await {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(None),
-            result => Ok(Write::of::<K>(&result?.metadata)),
-        }
-    }
-
-    /// What [`Api::create`] does, with an answer of metadata only.
-    async fn post<K: Object + Serialize>(&self, namespace: &str, wanted: &K) -> kube::Result<PartialObjectMeta<K>> {
-        let params = PostParams { field_manager: Some(MANAGER.into()), ..Default::default() };
-        let body = serde_json::to_vec(wanted).map_err(kube::Error::SerdeError)?;
-        let collection = Request::new(K::url_path(&(), Some(namespace)));
-        let mut request = collection.create(&params, body).map_err(kube::Error::BuildRequest)?;
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
-        self.client.request(request).await
-    }
-
-    /// Deletes an object; one that is gone already, or another of its name, is none of ours. One that goes at once is
-    /// answered with no version.
-    async fn delete<K: Object>(
-        &self,
-        namespace: &str,
-        Exactly { name, uid }: &Exactly,
-    ) -> Result<Option<Write>, CarryOutError> {
-        let api = self.metadata_of::<K>(namespace);
-        let preconditions = Some(Preconditions { uid: Some(uid.clone()), resource_version: None });
-        let params = DeleteParams { preconditions, ..DeleteParams::background() };
-        match self.write("delete", kind::<K>(), name, api.delete(name, &params)).await {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) || is_conflict(&source) => Ok(None),
-            result => Ok(result?.left().and_then(|going| Write::of::<K>(&going.metadata))),
-        }
-    }
-
     /// Whether all of these agents are there, by the apiserver's own word: a cache may show one that has gone.
     async fn are_present(&self, namespace: &str, agents: &[Exactly]) -> Result<bool, CarryOutError> {
         let api = Api::<KomputerAgent>::namespaced(self.client.clone(), namespace);
@@ -289,59 +193,6 @@ impl Hands {
             }
         }
         Ok(true)
-    }
-
-    /// Sets the operator's finalizers of an object, and touches nobody else's; of one that is gone, nothing is left to set.
-    async fn hold<O: Resource<DynamicType = ()>>(&self, object: &O, finalizers: &[&str]) -> Result<(), CarryOutError> {
-        let name = object.name_any();
-        let metadata = json!({ "name": name, "uid": object.uid(), "finalizers": finalizers });
-        let patch = json!({ "apiVersion": O::api_version(&()), "kind": O::kind(&()), "metadata": metadata });
-        let collection = Request::new(O::url_path(&(), object.namespace().as_deref()));
-        let params = PatchParams::apply(SPEND_MANAGER).force();
-        let request = async {
-            let request = collection.patch(&name, &params, &Patch::Apply(patch));
-            let mut request = request.map_err(kube::Error::BuildRequest)?;
-            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
-            self.client.request::<PartialObjectMeta<O>>(request).await
-        };
-        match self.write("set the finalizer of", kind::<O>(), &name, request).await {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) || is_conflict(&source) => Ok(()),
-            result => result.map(drop),
-        }
-    }
-
-    async fn write_status<O, S>(&self, object: &O, status: &S) -> Result<Option<Version>, CarryOutError>
-    where
-        O: Resource<DynamicType = ()>,
-        S: Serialize,
-    {
-        let name = object.name_any();
-        let request = self.patch_status(object, &name, status);
-        match self.write("write the status of", kind::<O>(), &name, request).await {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(None), // deleted meanwhile
-            Err(CarryOutError::Api { source, .. }) if is_conflict(&source) => Err(CarryOutError::Outdated),
-            result => Ok(Version::of(&result?.metadata)),
-        }
-    }
-
-    /// What [`Api::patch_status`] does, for kinds with and without namespaces, with an answer of metadata only.
-    async fn patch_status<O, S>(&self, object: &O, name: &str, status: &S) -> kube::Result<PartialObjectMeta<O>>
-    where
-        O: Resource<DynamicType = ()>,
-        S: Serialize,
-    {
-        // The uid keeps a status from landing on another object of the same name; the version keeps one from overwriting a
-        // later one, as of a leader that was stopped with a request on its way, and sums from being added to an old one.
-        let metadata = json!({ "name": name, "uid": object.uid(), "resourceVersion": object.resource_version() });
-        let patch = Patch::Apply(json!({
-            "apiVersion": O::api_version(&()), "kind": O::kind(&()), "metadata": metadata, "status": status,
-        }));
-        let params = PatchParams::apply(STATUS_MANAGER).force();
-        let collection = Request::new(O::url_path(&(), object.namespace().as_deref()));
-        let request = collection.patch_subresource("status", name, &params, &patch);
-        let mut request = request.map_err(kube::Error::BuildRequest)?;
-        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
-        self.client.request(request).await
     }
 
     /// The apiserver is asked to answer with metadata only: nothing else of an answer is read.

@@ -5,11 +5,7 @@ use komputer_crds::v1beta1::{AuthType, ConnectorAuth, KomputerAgent, KomputerCon
 use komputer_events::connector::{Connector, Login, Server};
 use kube::ResourceExt;
 
-use super::{
-    decide::address_of,
-    observe::{Caches, Observed},
-    spending,
-};
+use super::{caches::Caches, decide::address_of, observed::Observed, spending};
 use crate::{
     keys::Sensitive,
     vault::{Form, Need, SecretKey},

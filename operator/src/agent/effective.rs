@@ -1,7 +1,7 @@
 //! What an agent's spec, its template and the defaults come to, for people to read before a pod is made of it.
 use komputer_crds::v1beta1::{Effective, Resources};
 
-use super::{build, observe::Observed, rollout, status::template_name};
+use super::{build, observed::Observed, rollout, status::template_name};
 
 /// Nothing while there is no such template.
 pub(super) fn effective(observed: &Observed) -> Option<Effective> {

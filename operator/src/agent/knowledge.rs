@@ -5,7 +5,7 @@ use komputer_crds::{
 };
 use kube::{Resource, ResourceExt, runtime::reflector::ObjectRef};
 
-use super::{connectors::unusable, observe::Caches};
+use super::{caches::Caches, connectors::unusable};
 
 /// A memory, a skill or a connector, in a version of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,29 +1,24 @@
+//! Reads the caches for a decision about an agent, and asks for what it may have.
 use std::{cmp::Reverse, num::NonZeroU32, sync::Arc};
 
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    core::v1::{Namespace, Secret, ServiceAccount},
-    networking::v1::NetworkPolicy,
-    storage::v1::StorageClass,
-};
 use komputer_crds::{
     DEFAULT_TEMPLATE,
-    v1beta1::{
-        KomputerAgent, KomputerAgentClusterTemplate, KomputerAgentStatus, KomputerAgentTemplate, KomputerConnector,
-        KomputerMemory, KomputerOffice, KomputerSkill, KomputerTask, Role, TaskPhase,
-    },
+    v1beta1::{KomputerAgent, KomputerAgentStatus, KomputerTask, Role, TaskPhase},
 };
 use komputer_events::AgentId;
 use kube::{
-    Resource, ResourceExt,
-    core::PartialObjectMeta,
-    runtime::reflector::{ObjectRef, Store, store::WriterDropped},
+    ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
 };
 
 use super::{
-    AgentPod, AgentVolume, Membership, Seat, connectors,
+    AgentVolume,
+    caches::Caches,
+    connectors,
     decide::{decide, wanted},
-    knowledge::{self, Knowledge},
+    knowledge,
+    observed::Observed,
     places::{Order, Place, Places, Request},
     rollout::{self, Stage},
     spending,
@@ -32,7 +27,7 @@ use super::{
     waves::{Replacement, Waves},
 };
 use crate::{
-    budget::{Claim, Funds, Ledger, Work},
+    budget::{Claim, Funds, Ledger},
     clock,
     controller::Controller,
     declared::Attachments,
@@ -72,169 +67,6 @@ pub struct AgentController {
     pub settings: Arc<Settings>,
     /// What secrets are derived from.
     pub master: MasterKey,
-}
-
-/// The caches an agent's decision looks at.
-#[derive(Clone)]
-pub struct Caches {
-    /// Templates of namespaces.
-    pub templates: Store<KomputerAgentTemplate>,
-    /// Templates of the cluster.
-    pub cluster_templates: Store<KomputerAgentClusterTemplate>,
-    /// Tasks.
-    pub tasks: Store<KomputerTask>,
-    /// Memories, without what is to be remembered.
-    pub memories: Store<KomputerMemory>,
-    /// Skills, without what is to be known.
-    pub skills: Store<KomputerSkill>,
-    /// Connectors.
-    pub connectors: Store<KomputerConnector>,
-    /// Offices.
-    pub offices: Store<KomputerOffice>,
-    /// Agents' pods.
-    pub pods: Store<AgentPod>,
-    /// Agents' workspaces.
-    pub volumes: Store<AgentVolume>,
-    /// Kinds of volumes.
-    pub storage_classes: Store<StorageClass>,
-    /// Agents' service accounts.
-    pub accounts: Store<PartialObjectMeta<ServiceAccount>>,
-    /// Agents' network policies.
-    pub policies: Store<PartialObjectMeta<NetworkPolicy>>,
-    /// Namespaces.
-    pub namespaces: Store<PartialObjectMeta<Namespace>>,
-    /// Secrets of the operator's namespace.
-    pub secrets: Store<Secret>,
-}
-
-impl Caches {
-    /// Waits until every cache has its first list.
-    ///
-    /// # Errors
-    /// A watch has ended for good.
-    pub async fn ready(&self) -> Result<(), WriterDropped> {
-        self.templates.wait_until_ready().await?;
-        self.cluster_templates.wait_until_ready().await?;
-        self.tasks.wait_until_ready().await?;
-        self.pods.wait_until_ready().await?;
-        self.volumes.wait_until_ready().await?;
-        self.storage_classes.wait_until_ready().await?;
-        self.accounts.wait_until_ready().await?;
-        self.policies.wait_until_ready().await?;
-        self.namespaces.wait_until_ready().await?;
-        self.secrets.wait_until_ready().await
-    }
-}
-
-impl Caches {
-    /// How many agents of the namespace that are made from the template have a pod.
-    fn awake(&self, namespace: &str, template: &str) -> usize {
-        let pods = self.pods.state();
-        let of_template = pods.iter().filter(|pod| {
-            pod.template.as_deref() == Some(template) && pod.metadata.namespace.as_deref() == Some(namespace)
-        });
-        of_template.count()
-    }
-
-    fn namespace_is_prepared(&self, namespace: &str) -> bool {
-        let has_policy = |name: &str| self.policies.get(&ObjectRef::new(name).within(namespace)).is_some();
-        let account = ObjectRef::new(super::build::SERVICE_ACCOUNT).within(namespace);
-        self.accounts.get(&account).is_some() && super::build::NETWORK_POLICIES.into_iter().all(has_policy)
-    }
-}
-
-/// All that decides about an agent.
-#[derive(Clone, Debug)]
-pub struct Observed {
-    /// The agent.
-    pub agent: Arc<KomputerAgent>,
-    /// Its template, where there is one of that name.
-    pub template: Option<Resolved>,
-    /// What it is to know.
-    pub knowledge: Knowledge,
-    /// Its connectors.
-    pub connectors: Vec<Arc<KomputerConnector>>,
-    /// What opens them, as far as it has been read for the task that it works on or begins next.
-    pub secrets: Opened,
-    /// The managers above it, the nearest first; where they go in a circle, the last is there twice.
-    pub managers: Vec<String>,
-    /// Whether it asks something of its office, and nobody has opened one for it.
-    pub lacks_office: bool,
-    /// Its pod, or one of its name that another object owns.
-    pub pod: Option<Arc<AgentPod>>,
-    /// The squad that has it, or whose pod it still sits in.
-    pub squad: Option<Membership>,
-    /// Its workspace, or one of its name that another object owns.
-    pub volume: Option<Arc<AgentVolume>>,
-    /// Whether the workspace's storage class lets it grow, where that is known.
-    pub volume_can_grow: Option<bool>,
-    /// Whether a pod may be made for it, where it wants one and has none.
-    pub place: Place,
-    /// Whether its pod may be replaced, where it works well and was made before a change, or is new in the place of another.
-    pub replacement: Replacement,
-    /// Whether its namespace has the agents' service account and network policies.
-    pub namespace_is_prepared: bool,
-    /// Whether its namespace is being deleted, where nothing can be made any more.
-    pub namespace_is_going: bool,
-    /// Its tasks, oldest first, and where each stands by the newest that is known.
-    pub tasks: Vec<(Arc<KomputerTask>, TaskPhase)>,
-    /// What its events come to.
-    pub summary: AgentSummary,
-    /// What it works on, or begins next.
-    pub work: Option<Work>,
-    /// What budgets let that cost.
-    pub funds: Funds,
-    /// The installation's settings.
-    pub settings: Arc<Settings>,
-    /// What secrets are derived from.
-    pub master: MasterKey,
-    /// When its status was last written.
-    pub written: Option<Timestamp>,
-    /// Now.
-    pub now: Timestamp,
-}
-
-impl Observed {
-    /// The agent's uid.
-    pub fn uid(&self) -> &str {
-        self.agent.metadata.uid.as_deref().unwrap_or_default()
-    }
-
-    /// What places are kept by.
-    fn id(&self) -> Option<AgentId> {
-        AgentId::new(self.agent.namespace()?, self.agent.name_any()).ok()
-    }
-
-    /// Whether it has a pod, or its squad has, which is never taken from it to make room for another.
-    fn has_pod(&self) -> bool {
-        self.has_own_pod() || self.squad.as_ref().is_some_and(|squad| squad.pod.is_some())
-    }
-
-    /// Whether it has a pod to itself.
-    pub(crate) fn has_own_pod(&self) -> bool {
-        self.pod.as_deref().is_some_and(|pod| self.owns(pod))
-    }
-
-    /// Its seat in a squad's pod.
-    pub(crate) fn seat(&self) -> Option<&Seat> {
-        self.squad.as_ref()?.seat.as_ref()
-    }
-
-    /// The pod that it is in.
-    pub(super) fn its_pod(&self) -> Option<&AgentPod> {
-        let shared = || self.squad.as_ref().filter(|squad| squad.seat.is_some())?.pod.as_deref();
-        self.pod.as_deref().or_else(shared)
-    }
-
-    /// Whether it is in the middle of a task.
-    pub(crate) fn works(&self) -> bool {
-        self.tasks.iter().any(|(_, phase)| *phase == TaskPhase::Running)
-    }
-
-    /// Whether the object with these owners is this agent's.
-    pub fn owns(&self, object: &impl Resource) -> bool {
-        object.meta().owner_references.iter().flatten().any(|owner| owner.uid == self.uid())
-    }
 }
 
 impl Controller for AgentController {
@@ -421,44 +253,5 @@ impl AgentController {
             .collect();
         tasks.sort_by_key(|(task, _)| order(task));
         tasks
-    }
-}
-
-#[cfg(test)]
-impl Observed {
-    /// A new agent in a prepared namespace, with a template and a place.
-    pub(crate) fn of(agent: KomputerAgent) -> Self {
-        use crate::{agent::ModelKey, keys::Sensitive};
-        let (kind, template) = Default::default();
-        let settings = Settings {
-            namespace: "komputer-system".into(),
-            agent_image: "agent:1".into(),
-            agent_redis_address: "redis:6379".into(),
-        };
-        Self {
-            agent: Arc::new(agent),
-            template: Some(Resolved { kind, template, key: ModelKey::Copied(Sensitive::new("k")) }),
-            knowledge: Knowledge::Complete(vec![]),
-            connectors: vec![],
-            secrets: Opened::Reading,
-            managers: vec![],
-            lacks_office: false,
-            pod: None,
-            squad: None,
-            volume: None,
-            volume_can_grow: None,
-            place: Place::default(),
-            replacement: Replacement::default(),
-            namespace_is_prepared: true,
-            namespace_is_going: false,
-            tasks: vec![],
-            summary: AgentSummary::default(),
-            work: None,
-            funds: Funds::default(),
-            settings: Arc::new(settings),
-            master: MasterKey::new([7; 64]),
-            written: None,
-            now: Timestamp::UNIX_EPOCH,
-        }
     }
 }

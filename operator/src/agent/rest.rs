@@ -7,7 +7,7 @@ use komputer_crds::{
     v1beta1::{AfterTask, Lifecycle, TaskCounts},
 };
 
-use super::observe::Observed;
+use super::observed::Observed;
 
 /// What an agent without work does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

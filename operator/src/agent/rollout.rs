@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use super::{
     AgentPod, build,
     decide::wanted,
-    observe::Observed,
+    observed::Observed,
     pod_state::{self, PodState},
     template::Resolved,
     waves::Replacement,

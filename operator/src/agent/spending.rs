@@ -3,7 +3,7 @@ use komputer_crds::v1beta1::{KomputerTask, TaskAllowance, TaskPhase};
 use komputer_events::task::Allowance;
 use kube::ResourceExt;
 
-use super::observe::Observed;
+use super::observed::Observed;
 use crate::{
     budget::{Grant, Work},
     carry_out::FINALIZER,

@@ -15,7 +15,7 @@ use kube::ResourceExt;
 use super::{
     effective::effective,
     instructions,
-    observe::Observed,
+    observed::Observed,
     places::Limit,
     pod_state::{Trouble, TroubleKind},
     spending,

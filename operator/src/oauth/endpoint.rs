@@ -76,7 +76,9 @@ async fn ask(
     };
     let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     let request = request.body(form(token, registration, in_header));
-    let away = |error: reqwest::Error| Failure::Away(format!("it cannot be reached: {}", chain(&error.without_url())));
+    let away = |error: reqwest::Error| {
+        Failure::Away(format!("it cannot be reached: {:#}", anyhow::Error::from(error.without_url())))
+    };
     let answer = request.send().await.map_err(away)?;
     let status = answer.status();
     Ok((status, body(answer).await.map_err(away)?))
@@ -128,12 +130,6 @@ fn error_of(text: &str) -> Option<String> {
 /// <https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1>
 fn encoded(text: &Sensitive) -> String {
     byte_serialize(text.reveal().as_bytes()).collect()
-}
-
-/// An error and what is behind it: the outermost says least.
-fn chain(error: &dyn std::error::Error) -> String {
-    let all = std::iter::successors(Some(error), |error| error.source());
-    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

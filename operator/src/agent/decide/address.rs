@@ -6,7 +6,7 @@ use crate::{
     agent::{
         AgentPod, Membership,
         build::CONTAINER,
-        observe::Observed,
+        observed::Observed,
         pod_state::{self, PodState},
     },
     keys::Audience,

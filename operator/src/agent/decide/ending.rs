@@ -5,7 +5,7 @@ use super::{LAST_POD, Work, remove_pod};
 use crate::{
     agent::{
         AgentPod, build,
-        observe::Observed,
+        observed::Observed,
         pod_failure::{self, Ended},
         pod_state::{Trouble, TroubleKind},
         status::Situation,

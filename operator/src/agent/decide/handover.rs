@@ -9,7 +9,7 @@ use kube::ResourceExt;
 
 use super::{address::address_of, seated};
 use crate::{
-    agent::{Knowledge, Resolved, connectors, observe::Observed, spending},
+    agent::{Knowledge, Resolved, connectors, observed::Observed, spending},
     keys::Audience,
     plan::{Call, PodAddress},
     task::order,

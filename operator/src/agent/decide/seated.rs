@@ -1,11 +1,11 @@
 //! An agent of a squad: the squad makes the pod, and all else is as for any other.
 use std::fmt::Write as _;
 
-use super::{LAST_POD, Work, address, calls, ending::furnish, own_secret, short};
+use super::{LAST_POD, Work, address::address, awake::own_secret, ending::furnish, handover::calls, short};
 use crate::agent::{
     Membership,
     build::workspace_path,
-    observe::Observed,
+    observed::Observed,
     places::Place,
     pod_state::{self, PodState, Trouble, TroubleKind},
     status::Situation,

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use crate::{
-    agent::{observe::Observed, status::Situation},
+    agent::{observed::Observed, status::Situation},
     status::PROGRESS,
 };
 
