@@ -62,7 +62,7 @@ pub(super) fn told(observed: &Observed, task: &str) -> Option<Allowance> {
         return recorded(observed).is_none().then(Allowance::default);
     };
     let work = observed.work.as_ref().filter(|work| work.task == task)?;
-    let up_to = work.recorded?.min(up_to);
+    let up_to = work.recorded_up_to()?.min(up_to);
     Some(Allowance { up_to_usd: Some(up_to), budget })
 }
 

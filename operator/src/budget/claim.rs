@@ -29,7 +29,7 @@ pub struct Work {
     /// What it has cost.
     pub cost: Money,
     /// What it was last allowed to cost, as the agent's status has it.
-    pub recorded: Option<Money>,
+    pub recorded: Option<Grant>,
     /// Whether it gets more; one that is to end does not.
     pub goes_on: bool,
 }
@@ -41,15 +41,22 @@ impl Work {
         let recorded = recorded.filter(|recorded| recorded.task_uid == task);
         Self {
             cost: last.map(|last| last.cost).unwrap_or_default(),
-            recorded: recorded.and_then(|recorded| recorded.up_to_usd.parse().ok()),
+            recorded: recorded.and_then(|recorded| {
+                Some(Grant { up_to: recorded.up_to_usd.parse().ok()?, budget: recorded.budget_name.clone() })
+            }),
             task,
             goes_on,
         }
     }
 
+    /// What it may have cost, as far as was recorded.
+    pub fn recorded_up_to(&self) -> Option<Money> {
+        Some(self.recorded.as_ref()?.up_to)
+    }
+
     /// How much more it may cost, as far as was recorded.
     pub(super) fn left(&self) -> Money {
-        self.recorded.unwrap_or_default().saturating_sub(self.cost)
+        self.recorded_up_to().unwrap_or_default().saturating_sub(self.cost)
     }
 }
 

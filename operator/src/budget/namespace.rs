@@ -112,9 +112,13 @@ impl Namespace {
         let left = work.left();
         let more = if work.goes_on { headroom(work.cost, left, rooms.iter().copied()) } else { left };
         // One that is used up stays as it was told: nothing is gained by telling it anew with each cost.
-        let used_up = || work.recorded.map_or(work.cost, |recorded| recorded.min(work.cost));
+        let used_up = || work.recorded_up_to().map_or(work.cost, |recorded| recorded.min(work.cost));
         let up_to = if more == Money::ZERO { used_up() } else { work.cost + more };
-        let grant = Grant { up_to, budget: tightest.terms.name.clone() };
+        // Which is the tightest changes with each cost and period of others: that alone is nothing to write.
+        let is_as_recorded =
+            |recorded: &&Grant| recorded.up_to == up_to && limiting().any(|book| book.terms.name == recorded.budget);
+        let recorded = work.recorded.as_ref().filter(is_as_recorded);
+        let grant = recorded.cloned().unwrap_or_else(|| Grant { up_to, budget: tightest.terms.name.clone() });
         let empty = limiting().zip(&rooms).filter(|(_, room)| room.free == Money::ZERO);
         let last = empty
             .map(|(book, _)| book.shortage(claim.now))

@@ -13,6 +13,7 @@ use komputer_events::Money;
 use serde_json::{Value, json};
 
 use super::{
+    allowance::Grant,
     book::Known,
     claim::{Claim, Funds, Work},
     namespace::Namespace,
@@ -59,7 +60,7 @@ struct Member {
     agent: KomputerAgent,
     summary: AgentSummary,
     cost: Money,
-    recorded: Option<Money>,
+    recorded: Option<Grant>,
 }
 
 impl Team {
@@ -90,7 +91,8 @@ impl Team {
     /// Has an agent ask, and records what it gets.
     fn ask(&mut self, name: &str) -> Funds {
         let member = self.agents.get_mut(name).unwrap();
-        let work = Work { task: format!("{name}-task"), cost: member.cost, recorded: member.recorded, goes_on: true };
+        let work =
+            Work { task: format!("{name}-task"), cost: member.cost, recorded: member.recorded.clone(), goes_on: true };
         let claim = Claim {
             agent: &member.agent,
             summary: &member.summary,
@@ -99,7 +101,7 @@ impl Team {
             now: self.now,
         };
         let (funds, _) = self.namespace.ask(claim);
-        member.recorded = funds.grant.as_ref().map(|grant| grant.up_to);
+        member.recorded.clone_from(&funds.grant);
         funds
     }
 
@@ -132,6 +134,6 @@ fn a_share_is_read_back_as_it_was_written() {
     let shares = &team.agents["ada"].summary.shares;
     assert_eq!(Shares::from(&*shares.to_status()), *shares);
     let recorded = TaskAllowance { task_uid: "t".into(), up_to_usd: "0.25".into(), budget_name: "day".into() };
-    let work = |task: &str| Work::new(task.into(), true, &AgentSummary::default(), Some(&recorded)).recorded;
+    let work = |task: &str| Work::new(task.into(), true, &AgentSummary::default(), Some(&recorded)).recorded_up_to();
     assert_eq!((work("t"), work("other")), (Some(usd("0.25")), None));
 }

@@ -38,11 +38,26 @@ fn a_task_that_has_not_begun_keeps_what_it_was_given() {
 }
 
 #[test]
+fn which_budget_is_the_tightest_is_not_written_anew_where_the_amount_is_the_same() {
+    let all = stop("all", "10");
+    let mut team = Team::new(&[all.clone(), stop("day", "8")], &["ada"]);
+    let grant = team.ask("ada").grant.unwrap();
+    assert_eq!(grant.budget, "day");
+    team.apply(&KomputerBudget { metadata: generation(2), ..stop("day", "80") });
+    assert_eq!(team.ask("ada").grant.unwrap(), grant, "another is the tightest now");
+    team.spend("ada", "0.9");
+    let more = team.ask("ada").grant.unwrap();
+    assert!(more.budget == "all" && more.up_to > grant.up_to, "{more:?}");
+    team.namespace.budget_changed("all", None);
+    assert_eq!(team.ask("ada").grant.unwrap().budget, "day", "the other is gone");
+}
+
+#[test]
 fn the_last_of_it_is_given_too_and_then_tasks_wait() {
     let mut team = Team::new(&[stop("day", "1")], &["ada"]);
     let mut rounds = 0;
     while team.ask("ada").shortage.is_none() {
-        let left = team.agents["ada"].recorded.unwrap().saturating_sub(team.agents["ada"].cost);
+        let left = team.agents["ada"].recorded.as_ref().unwrap().up_to.saturating_sub(team.agents["ada"].cost);
         team.spend("ada", &left.to_string());
         rounds += 1;
         assert!(rounds < 100, "in pieces that are too small");
@@ -125,8 +140,9 @@ fn what_is_given_back_is_there_for_who_waits() {
         team.ask("ada");
         let names = ["ada", "bob"];
         for name in names {
-            let (cost, recorded) = (team.agents[name].cost, team.agents[name].recorded.unwrap_or_default());
-            let left = recorded.saturating_sub(cost);
+            let (cost, recorded) =
+                (team.agents[name].cost, team.agents[name].recorded.as_ref().map(|grant| grant.up_to));
+            let left = recorded.unwrap_or_default().saturating_sub(cost);
             if name == "bob" {
                 team.spend(name, &left.to_string());
             }

@@ -176,7 +176,7 @@ impl World {
         let claim = Claim { agent: &actor.agent, summary: &summary, work: work.as_ref(), is_settled, now: self.now };
         let (funds, _) = self.operator.namespace.ask(claim);
         // Told is never more than what was written before.
-        if let (Some(recorded), Some(grant)) = (work.as_ref().and_then(|work| work.recorded), &funds.grant) {
+        if let (Some(recorded), Some(grant)) = (work.as_ref().and_then(Work::recorded_up_to), &funds.grant) {
             actor.told = Some(recorded.min(grant.up_to));
         }
         if dies {

@@ -121,7 +121,7 @@ fn what_a_deleted_agent_may_have_spent_is_set_aside_until_it_is_counted() {
     change(&mut observed, |agent| agent.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH)));
     observed.pod = None;
     let kept = work(&observed).unwrap();
-    assert_eq!((kept.task.as_str(), kept.recorded, kept.goes_on), ("a-uid", Some(usd("0.75")), false));
+    assert_eq!((kept.task.as_str(), kept.recorded_up_to(), kept.goes_on), ("a-uid", Some(usd("0.75")), false));
     change(&mut observed, |agent| agent.status = None);
     assert_eq!(work(&observed), None, "it was told nothing");
 }
