@@ -9,6 +9,8 @@ use super::{
     apiserver::{Apiserver, Place},
 };
 
+/// Says of a pod that it is new in the place of another.
+const REPLACEMENT: &str = "komputer.ai/replacement";
 /// More rounds than any world needs to come to rest.
 const ROUNDS: usize = 20_000;
 /// How far the clock goes on with nothing written: idle times, waits and lives of what has ended are shorter.
@@ -21,6 +23,10 @@ impl World {
         self.unheard = None;
         self.kubelet.find_nodes();
         self.late.drain(..).collect::<Vec<_>>().into_iter().for_each(|wanted| drop(self.execute(wanted)));
+        self.come_to_rest().await;
+        self.users(|users| users.roll_out());
+        self.come_to_rest().await;
+        self.check_waves();
         self.rest().await;
         self.check_statuses();
         let before = self.writes;
@@ -117,6 +123,23 @@ impl World {
         did
     }
 
+    /// Who waits to be replaced does so for one that is being replaced.
+    fn check_waves(&mut self) {
+        let etcd = self.network.apiserver.lock().unwrap();
+        for (place, agent) in etcd.all("komputeragents").filter(|(_, agent)| waits_for_others(agent)) {
+            *self.seen.reason("agent WaitsForOthers".into()) += 1;
+            let template = &agent["spec"]["templateRef"];
+            let mut others = etcd.all("komputeragents").filter(|(other, _)| other.1 == place.1 && *other != place);
+            let comes = others.any(|(other, agent)| {
+                let pod = etcd.get("pods", &other.1, &other.2);
+                let is_replacement = |pod: &Value| pod["metadata"]["annotations"][REPLACEMENT] == "true";
+                let is_idle = ["Idle", "Working"].contains(&ready(agent).as_str());
+                agent["spec"]["templateRef"] == *template && !is_idle && pod.is_none_or(is_replacement)
+            });
+            assert!(comes, "{place:?} waits for nobody to be replaced: {}", related(&etcd, place));
+        }
+    }
+
     /// Statuses are what the world knows to be true.
     fn check_statuses(&mut self) {
         let etcd = self.network.apiserver.lock().unwrap();
@@ -124,9 +147,7 @@ impl World {
             let uid = agent["metadata"]["uid"].as_str().unwrap();
             let reason = ready(agent);
             *self.seen.reason(format!("agent {reason}")) += 1;
-            let remarks = agent["status"]["conditions"].as_array().into_iter().flatten();
-            let waits = remarks.filter(|remark| remark["reason"] == "WaitsForOthers").count();
-            assert_eq!(waits, 0, "{place:?} is not replaced: {}", related(&etcd, place));
+            assert!(!waits_for_others(agent), "{place:?} is not replaced: {}", related(&etcd, place));
             let cost = money(&agent["status"]["totalCostUSD"]);
             let lost = self.agents.unsaid(uid);
             let billed = self.agents.billed.get(uid).copied().unwrap_or_default();
@@ -168,6 +189,11 @@ impl World {
             assert_eq!(money(&office["status"]["totalCostUSD"]), cost, "what {place:?} adds up");
         }
     }
+}
+
+fn waits_for_others(agent: &Value) -> bool {
+    let conditions = agent["status"]["conditions"].as_array().into_iter().flatten();
+    conditions.into_iter().any(|condition| condition["reason"] == "WaitsForOthers")
 }
 
 /// What there is to see where a task does not go on.

@@ -229,6 +229,14 @@ impl Users<'_> {
         if found.is_empty() { None } else { Some(self.random.of(&found)) }
     }
 
+    /// All templates change.
+    pub(super) fn roll_out(&mut self) {
+        let all: Vec<_> = self.etcd.all("komputeragenttemplates").map(|(place, _)| place.clone()).collect();
+        for place in all {
+            self.etcd.change(&place, |template| template["spec"]["image"] = "agent:3".into());
+        }
+    }
+
     /// Nothing is to begin by itself any more.
     pub(super) fn stop_schedules(&mut self) {
         let running = |schedule: &Value| schedule["spec"]["suspend"] != true;
