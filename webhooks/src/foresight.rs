@@ -1,9 +1,12 @@
 //! What a change will do, told as warnings of a dry run: `kubectl apply --dry-run=server` and `kubectl diff` show them.
 mod agent;
 mod budget;
+mod schedule;
+mod squad;
 mod task;
 mod template;
 
+use jiff::Timestamp;
 use komputer_crds::validate::Kind;
 use serde_json::Value;
 
@@ -44,6 +47,8 @@ pub(crate) fn foresight(kind: Kind, change: Change<'_>, references: &References)
         }
         Kind::Task => task::foresight(change),
         Kind::Budget => budget::foresight(change),
+        Kind::Schedule => schedule::foresight(change, Timestamp::now()).into_iter().collect(),
+        Kind::Squad => squad::foresight(change),
         _ => Vec::new(),
     }
 }

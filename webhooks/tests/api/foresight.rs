@@ -35,9 +35,34 @@ fn a_dry_run_says_what_would_come_of_it_and_a_write_does_not() {
     assert_eq!(told(&dry_run, &changed), warnings);
     assert_eq!(told(&["diff", "-f", "-"], &changed), warnings);
 
-    let pods = "Warning: spec.image: pods replaced: 0 at once, 1 after their task, 0 when deleted; of those that \
+    let pods = "Warning: spec.image: pods replaced: 0 now, 1 after their task, 0 when deleted; of those that \
                 work at most 10% at a time\n";
     wait_for("the agent to be known to work", || told(&dry_run, &template("agent:2")) == pods);
     assert_eq!(told(&["apply", "-f", "-"], &template("agent:2")), "");
     assert_eq!(told(&["apply", "-f", "-"], &changed), "");
+
+    let schedule = json!({
+        "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerSchedule",
+        "metadata": { "name": "once", "namespace": namespace },
+        "spec": { "at": "2126-05-01T00:00:00Z", "agentRef": { "name": "ada" }, "task": { "instructions": "i" } },
+    });
+    let run = "Warning: spec.at: the next run is at 2126-05-01T00:00:00Z\n";
+    assert_eq!(told(&dry_run, &schedule.to_string()), run);
+
+    let squad = |members: Value| {
+        let metadata = json!({ "name": "crew", "namespace": namespace });
+        json!({
+            "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerSquad", "metadata": metadata,
+            "spec": { "members": members },
+        })
+        .to_string()
+    };
+    system.kubectl(&["apply", "-f", "-"], &squad(json!([{ "name": "ada" }])));
+    let running = r#"{"status":{"phase":"Running"}}"#;
+    let arguments = ["patch", "komputersquad", "crew", "-n", namespace, "--subresource=status", "--type=merge", "-p"];
+    system.kubectl(&[&arguments[..], &[running]].concat(), "");
+    let replaced = "\
+        Warning: spec.members[1]: no KomputerAgent \"bob\" in this namespace; it is waited for\n\
+        Warning: spec.members: new: bob; the shared pod is replaced for it once nobody in it works\n";
+    assert_eq!(told(&dry_run, &squad(json!([{ "name": "ada" }, { "name": "bob" }]))), replaced);
 }
