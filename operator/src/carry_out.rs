@@ -5,6 +5,7 @@ mod status;
 
 use std::fmt::Debug;
 
+use jiff::SignedDuration;
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{PersistentVolumeClaim, Pod},
@@ -12,7 +13,11 @@ use k8s_openapi::{
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerSchedule, KomputerSquad, KomputerTask};
 use komputer_events::office::Answer;
-use kube::{Api, Client, Resource, ResourceExt, api::ObjectMeta, core::PartialObjectMeta};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{GetParams, ObjectMeta, Request},
+    core::PartialObjectMeta,
+};
 use serde::Serialize;
 use tracing::{Instrument as _, debug_span};
 
@@ -22,6 +27,7 @@ use error::{is_conflict, is_refusal};
 
 use crate::{
     agent_client::AgentClient,
+    clock,
     freshness::{Freshness, Version, Write},
     lease::Leadership,
     metrics::Metrics,
@@ -38,6 +44,8 @@ pub const STATUS_MANAGER: &str = "komputer-operator-status";
 pub const SPEND_MANAGER: &str = "komputer-operator-spend";
 /// What keeps an agent that is deleted until its budgets have what it has cost.
 pub const FINALIZER: &str = "komputer.komputer.ai/spend";
+/// A cache that lags less behind than that shows no task's end and deletion too late.
+const YOUNG: SignedDuration = SignedDuration::from_secs(30);
 /// An answer of metadata only.
 pub(crate) const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
@@ -90,6 +98,9 @@ impl Hands {
         }
         let writes = plan.status.is_some() || !plan.apply.is_empty();
         if writes && !self.are_present(&namespace, &plan.present).await? {
+            return Err(CarryOutError::Outdated);
+        }
+        if plan.makes_task() && !self.is_newest(object).await? {
             return Err(CarryOutError::Outdated);
         }
         for removal in &plan.remove {
@@ -180,6 +191,22 @@ impl Hands {
                 Err(CarryOutError::Api { source, .. }) if is_conflict(&source) => Err(CarryOutError::Outdated),
                 result => result,
             },
+        }
+    }
+
+    /// Whether an object of some age is still as it was seen, by the apiserver's own word (docs/decisions/0014).
+    async fn is_newest<O: Resource<DynamicType = ()>>(&self, object: &O) -> Result<bool, CarryOutError> {
+        let made = object.meta().creation_timestamp.as_ref();
+        if made.is_some_and(|made| clock::now().duration_since(made.0).abs() < YOUNG) {
+            return Ok(true);
+        }
+        let name = object.name_any();
+        let collection = Request::new(O::url_path(&(), object.namespace().as_deref()));
+        let request = collection.get_metadata(&name, &GetParams::default()).map_err(kube::Error::BuildRequest);
+        let request = async { self.client.request::<PartialObjectMeta<O>>(request?).await };
+        match self.write("read", kind::<O>(), &name, request).await {
+            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) => Ok(false),
+            found => Ok(found?.metadata.resource_version == object.meta().resource_version),
         }
     }
 

@@ -265,6 +265,11 @@ impl<Status> Plan<Status> {
         }
     }
 
+    /// Whether a task comes of it.
+    pub(crate) fn makes_task(&self) -> bool {
+        self.apply.iter().any(|child| matches!(child, Child::Task(_)))
+    }
+
     /// The same, but for the status and who is told of it; it is decided on again after that time, or before.
     #[must_use]
     pub fn without_status(self, again: Duration) -> Self {

@@ -2,8 +2,8 @@
 use std::{collections::BTreeSet, convert::Infallible, str::FromStr as _};
 
 use http::{Request, Response};
-use k8s_openapi::api::core::v1::ServiceAccount;
-use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec, KomputerAgentStatus};
+use k8s_openapi::{api::core::v1::ServiceAccount, apimachinery::pkg::apis::meta::v1::Time};
+use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec, KomputerAgentStatus, KomputerTask, KomputerTaskSpec};
 use komputer_telemetry::Registry;
 use kube::{
     Client,
@@ -32,6 +32,10 @@ impl Controller for Decider {
     }
 
     fn decide(agent: &Arc<KomputerAgent>) -> Plan<KomputerAgentStatus> {
+        if agent.name_any() == "asks" {
+            let task = KomputerTask::new("task", KomputerTaskSpec::default());
+            return Plan { apply: vec![Child::Task(Box::new(task))], ..Plan::nothing() };
+        }
         if agent.name_any() != "parent" {
             let status = Some(KomputerAgentStatus::default()).filter(|_| agent.resource_version() == Some("1".into()));
             return Plan { status, is_patient: true, ..Plan::nothing() };
@@ -98,6 +102,31 @@ async fn statuses_that_can_wait_are_written_in_turn_and_after_children() {
     assert!(left <= Duration::from_millis(110) && writes() == 0, "{left:?}");
     clock::set(start + Duration::from_secs(1));
     assert_eq!((look(agent("b"), &context).await.unwrap(), writes()), (None, 1));
+}
+
+#[tokio::test]
+async fn a_task_is_made_only_of_what_is_as_it_was_seen() {
+    let (context, written, _until) = controller();
+    let paths = || std::mem::take(&mut *written.lock().unwrap());
+    let agents = "/apis/komputer.komputer.ai/v1beta1/namespaces/team/komputeragents/asks";
+    let tasks = "/apis/komputer.komputer.ai/v1beta1/namespaces/team/komputertasks";
+    let start = Timestamp::from_str("2026-01-01T00:00:00Z").unwrap();
+    clock::set(start);
+    let of = |version: &str, made: Timestamp| {
+        let mut agent = KomputerAgent::clone(&agent("asks"));
+        agent.metadata.resource_version = Some(version.into());
+        agent.metadata.creation_timestamp = Some(Time(made));
+        Arc::new(agent)
+    };
+    let long_ago = start - Duration::from_mins(1);
+    let behind = look(of("1", long_ago), &context).await;
+    assert!(matches!(behind, Err(CarryOutError::Outdated)), "{behind:?}");
+    assert_eq!(paths(), [agents], "the apiserver has version 2");
+    look(of("2", long_ago), &context).await.unwrap();
+    assert_eq!(paths(), [agents, tasks]);
+    let (context, written, _until) = controller();
+    look(of("1", start), &context).await.unwrap();
+    assert_eq!(*written.lock().unwrap(), [tasks], "a new one costs no request more");
 }
 
 #[tokio::test]
