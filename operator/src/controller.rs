@@ -89,6 +89,8 @@ pub async fn run<C: Controller>(controller: C, hands: Hands, store: Store<C::Obj
     let reconcile = |object, context| Box::pin(reconcile(object, context));
     let back_off = |object, error: &_, context| Action::requeue(back_off(object, error, context));
     queue.open(store.clone());
+    let waiting = queue.clone();
+    context.hands.metrics.queue(C::Object::kind(&()).into_owned(), move || waiting.len());
     let taken = queue.taken().map(Ok::<_, Infallible>);
     let results = applier(reconcile, back_off, context.clone(), store.clone(), taken, config);
     let results = results.for_each(|result| {

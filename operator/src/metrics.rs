@@ -1,5 +1,6 @@
 //! What is counted and measured. Labels are kinds, phases, results and reasons, of which there are few; never names.
 mod population;
+mod queues;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,6 +13,7 @@ use prometheus_client::{
 };
 
 pub use population::Population;
+use queues::Queues;
 
 use crate::carry_out::CarryOutError;
 
@@ -26,6 +28,7 @@ struct Inner {
     requests: Family<Request, Counter>,
     events: Counter,
     lag: Histogram,
+    queues: Queues,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,6 +47,8 @@ struct Request {
 impl Metrics {
     /// Registers them.
     pub fn new(registry: &Registry) -> Self {
+        let queues = Queues::default();
+        registry.register_collector(queues.clone());
         let reconciles = Family::new_with_constructor(latency as fn() -> Histogram);
         let help = "From an object's turn until all is carried out that was decided about it";
         Self(Arc::new(Inner {
@@ -60,7 +65,13 @@ impl Metrics {
                 "From an agent's event until it is taken into account, by the clocks of both",
                 latency(),
             ),
+            queues,
         }))
+    }
+
+    /// Objects of a kind wait in a queue of that length.
+    pub(crate) fn queue(&self, kind: String, length: impl Fn() -> usize + Send + 'static) {
+        self.0.queues.add(kind, length);
     }
 
     /// An object was looked at.

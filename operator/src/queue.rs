@@ -94,6 +94,16 @@ impl<K: Watched> Queue<K> {
         }
     }
 
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn lock(&self) -> MutexGuard<'_, Named<K>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

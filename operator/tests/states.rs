@@ -275,6 +275,8 @@ fn counts_by_kind_and_result(metrics: &str, rows: &[Row]) {
     assert!(count("reconcile_duration_seconds_count", r#"kind="KomputerAgent",result="ok""#) >= 5.0);
     assert!(count("writes_total", r#"action="create",kind="Pod",result="ok""#) >= 2.0);
     assert!(count("agents", r#"phase="Queued""#) >= 1.0);
+    assert!(count("queue_depth", r#"kind="KomputerSquad""#) >= 0.0);
+    assert!(count("agents_tokens", r#"type="output""#) >= 0.0);
     for (kind, name, ..) in rows {
         assert!(!metrics.contains(&format!("\"{name}\"")), "{kind} {name} is in {metrics}");
     }

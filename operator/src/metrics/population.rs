@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
-use komputer_crds::v1beta1::{AgentPhase, KomputerAgent, KomputerTask, StatusConditions, TaskPhase};
+use komputer_crds::v1beta1::{AgentPhase, KomputerAgent, KomputerTask, StatusConditions, TaskPhase, Tokens};
 use komputer_events::Money;
 use kube::{ResourceExt, runtime::reflector::Store};
 use prometheus_client::{
@@ -35,6 +35,7 @@ struct Counts {
     /// When the task was made that has waited longest for its agent.
     pending_since: Option<Timestamp>,
     cost: Money,
+    tokens: Tokens,
 }
 
 impl Counts {
@@ -44,6 +45,7 @@ impl Counts {
         let Some(status) = &agent.status else { return };
         let cost = status.total_cost_usd.as_deref().and_then(|cost| cost.parse().ok());
         self.cost = self.cost + cost.unwrap_or_default();
+        self.tokens += status.tokens.unwrap_or_default();
         if status.phase == Some(AgentPhase::Queued) {
             let ready = status.conditions().iter().find(|condition| condition.type_ == "Ready");
             earliest(&mut self.queued_since, ready.map(|ready| ready.last_transition_time.0));
@@ -58,6 +60,13 @@ impl Counts {
     }
 }
 
+/// As the Messages API calls them.
+fn by_type(tokens: Tokens) -> [(String, i64); 4] {
+    let Tokens { input, output, cache_read, cache_creation } = tokens;
+    [("input", input), ("output", output), ("cache_read", cache_read), ("cache_creation", cache_creation)]
+        .map(|(type_, count)| (type_.to_owned(), count))
+}
+
 fn earliest(known: &mut Option<Timestamp>, other: Option<Timestamp>) {
     *known = known.iter().copied().chain(other).min();
 }
@@ -70,8 +79,10 @@ impl Collector for Population {
         let now = Timestamp::now();
         let age =
             |since: Option<Timestamp>| since.map_or(0.0, |since| now.duration_since(since).as_secs_f64().max(0.0));
-        family(&mut to, "agents", "Agents by phase", counts.agents)?;
-        family(&mut to, "tasks", "Tasks by phase", counts.tasks)?;
+        family(&mut to, "agents", "Agents by phase", "phase", counts.agents)?;
+        family(&mut to, "tasks", "Tasks by phase", "phase", counts.tasks)?;
+        let help = "Tokens that all agents have used that there are";
+        family(&mut to, "agents_tokens", help, "type", by_type(counts.tokens))?;
         let help = "How long the agent has waited that has waited longest until it may be awake";
         gauge(&mut to, "oldest_queued_agent_age_seconds", help, age(counts.queued_since))?;
         let help = "How long the task has waited that has waited longest for its agent";
@@ -87,11 +98,17 @@ impl Collector for Population {
 
 const PREFIX: &str = "komputer_operator_";
 
-fn family(to: &mut DescriptorEncoder<'_>, name: &str, help: &str, counts: BTreeMap<String, i64>) -> fmt::Result {
+pub(super) fn family(
+    to: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &'static str,
+    counts: impl IntoIterator<Item = (String, i64)>,
+) -> fmt::Result {
     let name = format!("{PREFIX}{name}");
     let mut family = to.encode_descriptor(&name, help, None, MetricType::Gauge)?;
-    for (phase, count) in counts {
-        ConstGauge::new(count).encode(family.encode_family(&[("phase", phase)])?)?;
+    for (value, count) in counts {
+        ConstGauge::new(count).encode(family.encode_family(&[(label, value)])?)?;
     }
     Ok(())
 }
@@ -124,8 +141,14 @@ mod tests {
         let since = "2026-01-01T00:00:00Z";
         let ready = json!({ "type": "Ready", "status": "Unknown", "reason": "Queued", "message": "", "lastTransitionTime": since });
         for agent in [
-            agent("ada", json!({ "phase": "Idle", "totalCostUSD": "1.25" })),
-            agent("bob", json!({ "phase": "Queued", "totalCostUSD": "0.5", "conditions": [ready] })),
+            agent(
+                "ada",
+                json!({ "phase": "Idle", "totalCostUSD": "1.25", "tokens": { "input": 5, "output": 7, "cacheRead": 2 } }),
+            ),
+            agent(
+                "bob",
+                json!({ "phase": "Queued", "totalCostUSD": "0.5", "tokens": { "output": 1 }, "conditions": [ready] }),
+            ),
             agent("eve", json!(null)),
         ] {
             of_agents.apply_watcher_event(&Event::Apply(agent));
@@ -142,6 +165,9 @@ mod tests {
         says(r#"agents{phase="Unseen"} 1"#);
         says(r#"tasks{phase="Pending"} 1"#);
         says("agents_cost_usd 1.75");
+        says(r#"agents_tokens{type="input"} 5"#);
+        says(r#"agents_tokens{type="output"} 8"#);
+        says(r#"agents_tokens{type="cache_read"} 2"#);
         says("oldest_pending_task_age_seconds 0.0");
         assert!(!text.contains("oldest_queued_agent_age_seconds 0.0"), "{text}");
         assert!(!text.contains("team-with-a-name") && !text.contains("ada"), "{text}");
