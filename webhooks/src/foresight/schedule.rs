@@ -7,12 +7,16 @@ use super::Change;
 /// Fields that say when a run begins.
 const TIMES: [&str; 3] = ["schedule", "at", "timeZone"];
 
-/// What comes of a new schedule, or of a change of one.
+/// What comes of a change of a schedule.
 pub(super) fn foresight(change: Change<'_>, now: Timestamp) -> Option<String> {
+    if change.is_new() {
+        return None;
+    }
     let is_suspended = change.new.pointer("/spec/suspend") == Some(&json!(true));
     if is_suspended {
-        let is_news = !change.is_new() && change.of("/spec/suspend").is_some();
-        return is_news.then(|| "spec.suspend: no run begins by itself; one that is under way goes on".into());
+        return change
+            .of("/spec/suspend")
+            .map(|_| "spec.suspend: no run begins by itself; one that is under way goes on".into());
     }
     let mut fields = TIMES.into_iter().chain(["suspend"]);
     let field = fields.find(|field| change.of(&format!("/spec/{field}")).is_some())?;
@@ -43,17 +47,18 @@ mod tests {
     fn when_the_next_run_begins_is_told() {
         let noon = json!({ "schedule": "0 9 * * *", "timeZone": "Europe/Berlin" });
         let next = |field: &str, time: &str| Some(format!("spec.{field}: the next run is at {time}"));
-        assert_eq!(told(Value::Null, noon.clone()), next("schedule", "2026-03-11T08:00:00Z"));
+        assert_eq!(told(Value::Null, noon.clone()), None, "nothing is told of a new one");
+        let hourly = json!({ "schedule": "0 * * * *", "timeZone": "Europe/Berlin" });
+        assert_eq!(told(hourly.clone(), noon.clone()), next("schedule", "2026-03-11T08:00:00Z"));
         assert_eq!(told(json!({ "schedule": "0 9 * * *" }), noon.clone()), next("timeZone", "2026-03-11T08:00:00Z"));
         assert_eq!(told(noon.clone(), noon.clone()), None);
         let once = json!({ "at": "2026-05-01T00:00:00Z" });
-        assert_eq!(told(Value::Null, once), next("at", "2026-05-01T00:00:00Z"));
+        assert_eq!(told(json!({ "at": "2026-04-01T00:00:00Z" }), once), next("at", "2026-05-01T00:00:00Z"));
 
         let suspended = json!({ "schedule": "0 9 * * *", "timeZone": "Europe/Berlin", "suspend": true });
-        assert_eq!(told(Value::Null, suspended.clone()), None);
         let stops = told(noon.clone(), suspended.clone()).unwrap();
         assert!(stops.starts_with("spec.suspend: no run begins"), "{stops}");
         assert_eq!(told(suspended, noon), next("suspend", "2026-03-11T08:00:00Z"));
-        assert_eq!(told(Value::Null, json!({ "schedule": "never" })), None, "that is refused in other words");
+        assert_eq!(told(hourly, json!({ "schedule": "never" })), None, "that is refused in other words");
     }
 }

@@ -41,13 +41,16 @@ fn a_dry_run_says_what_would_come_of_it_and_a_write_does_not() {
     assert_eq!(told(&["apply", "-f", "-"], &template("agent:2")), "");
     assert_eq!(told(&["apply", "-f", "-"], &changed), "");
 
-    let schedule = json!({
-        "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerSchedule",
-        "metadata": { "name": "once", "namespace": namespace },
-        "spec": { "at": "2126-05-01T00:00:00Z", "agentRef": { "name": "ada" }, "task": { "instructions": "i" } },
-    });
+    let schedule = |at: &str| {
+        let metadata = json!({ "name": "once", "namespace": namespace });
+        let spec = json!({ "at": at, "agentRef": { "name": "ada" }, "task": { "instructions": "i" } });
+        let kind = ("komputer.komputer.ai/v1beta1", "KomputerSchedule");
+        json!({ "apiVersion": kind.0, "kind": kind.1, "metadata": metadata, "spec": spec }).to_string()
+    };
+    assert_eq!(told(&dry_run, &schedule("2126-04-01T00:00:00Z")), "", "nothing is told of what is new");
+    system.kubectl(&["apply", "-f", "-"], &schedule("2126-04-01T00:00:00Z"));
     let run = "Warning: spec.at: the next run is at 2126-05-01T00:00:00Z\n";
-    assert_eq!(told(&dry_run, &schedule.to_string()), run);
+    assert_eq!(told(&dry_run, &schedule("2126-05-01T00:00:00Z")), run);
 
     let squad = |members: Value| {
         let metadata = json!({ "name": "crew", "namespace": namespace });
