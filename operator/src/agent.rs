@@ -28,7 +28,7 @@ pub use agent_volume::AgentVolume;
 pub(crate) use alike::Alike;
 pub use build::MANIFEST_HASH;
 #[cfg(test)]
-pub(crate) use build::TEMPLATE;
+pub(crate) use build::{REPLACEMENT, TEMPLATE};
 pub(crate) use build::{SeatedAgent, differs, metadata_of_shared_pod, shared_labels, shared_pod};
 pub use caches::Caches;
 pub(crate) use connectors::unusable;

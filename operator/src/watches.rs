@@ -216,7 +216,7 @@ fn watch_everything_else(
             Api::<StorageClass>::all,
             watcher::Config::default(),
             prune,
-            wake_all(agents, agent_queue),
+            wake_all(agent_queue),
         ),
         accounts: origin.cache(
             Api::<PartialObjectMeta<ServiceAccount>>::all,
@@ -240,7 +240,7 @@ fn watch_everything_else(
             |client| Api::<Secret>::namespaced(client, &arguments.namespace),
             watcher::Config::default(),
             prune,
-            with(wake_all(agents, agent_queue), {
+            with(wake_all(agent_queue), {
                 let declarations = declarations.clone();
                 move |_| declarations.secret_changed()
             }),
@@ -286,13 +286,9 @@ fn template_changed<K: Resource<DynamicType = ()>>(
 }
 
 /// Secrets of templates and storage classes concern any number of agents, and change rarely.
-fn wake_all<K>(agents: &Store<KomputerAgent>, queue: &Queue<KomputerAgent>) -> impl Fn(&K, Change) + Send + 'static {
-    let (agents, queue) = (agents.clone(), queue.clone());
-    move |_, _| {
-        for agent in agents.state() {
-            queue.wake(ObjectRef::from_obj(&*agent));
-        }
-    }
+fn wake_all<K>(queue: &Queue<KomputerAgent>) -> impl Fn(&K, Change) + Send + 'static {
+    let queue = queue.clone();
+    move |_, _| queue.wake_all()
 }
 
 /// What the agents of a namespace share is missed by all of them, and needed back by one.

@@ -1,5 +1,5 @@
 //! How many agents a change may take out of work at a time.
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -37,6 +37,15 @@ impl Default for MaxUnavailable {
     }
 }
 
+impl fmt::Display for MaxUnavailable {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Share::Agents(agents) => write!(to, "{agents}"),
+            Share::Percent(percent) => write!(to, "{percent}%"),
+        }
+    }
+}
+
 /// What is no [`MaxUnavailable`].
 #[derive(Debug, Error)]
 #[error("{0} is neither an integer from 1 to 1000000 nor a percentage from 1% to 100%")]
@@ -63,7 +72,7 @@ impl From<MaxUnavailable> for IntOrString {
     fn from(MaxUnavailable(share): MaxUnavailable) -> Self {
         match share {
             Share::Agents(agents) => Self::Int(agents),
-            Share::Percent(percent) => Self::String(format!("{percent}%")),
+            Share::Percent(_) => Self::String(MaxUnavailable(share).to_string()),
         }
     }
 }

@@ -8,9 +8,8 @@ use super::{
     World,
     apiserver::{Apiserver, Place},
 };
+use crate::agent::REPLACEMENT;
 
-/// Says of a pod that it is new in the place of another.
-const REPLACEMENT: &str = "komputer.ai/replacement";
 /// More rounds than any world needs to come to rest.
 const ROUNDS: usize = 20_000;
 /// How far the clock goes on with nothing written: idle times, waits and lives of what has ended are shorter.

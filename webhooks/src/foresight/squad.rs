@@ -34,10 +34,12 @@ fn pod(change: Change<'_>) -> Option<String> {
     let told = [("new", names(&new, &old)), ("removed", names(&old, &new))];
     let told: Vec<_> =
         told.iter().filter(|(_, names)| !names.is_empty()).map(|(are, names)| format!("{are}: {names}")).collect();
-    let what = match told.is_empty() {
-        true if old.iter().any(|(name, member)| member["access"] != new[name]["access"]) => "access changes".into(),
-        true => return None,
-        false => told.join(", "),
+    let has_other =
+        |(name, member): (&&str, &&Value)| new.get(*name).is_some_and(|other| other["access"] != member["access"]);
+    let what = match told.join(", ") {
+        told if !told.is_empty() => told,
+        _ if old.iter().any(has_other) => "access changes".into(),
+        _ => return None,
     };
     Some(format!("spec.members: {what}; the shared pod is replaced for it once nobody in it works"))
 }

@@ -1,4 +1,5 @@
-use komputer_crds::validate::Kind;
+use komputer_crds::{v1beta1::MaxUnavailable, validate::Kind};
+use serde::Deserialize as _;
 
 use super::Change;
 use crate::references::AgentFacts;
@@ -28,9 +29,8 @@ fn pods(change: Change<'_>, agents: &[AgentFacts]) -> Option<String> {
         }
     }
     let field = field.replace('/', ".");
-    let most =
-        change.new.pointer("/spec/maxUnavailable").map(|most| most.as_str().map_or(most.to_string(), Into::into));
-    let most = most.unwrap_or("10%".into());
+    let most = change.new.pointer("/spec/maxUnavailable").and_then(|most| MaxUnavailable::deserialize(most).ok());
+    let most = most.unwrap_or_default();
     Some(format!(
         "spec.{field}: pods replaced: {now} now, {later} after their task, {kept} when deleted; of those that work at most {most} at a time"
     ))
