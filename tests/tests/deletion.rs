@@ -31,6 +31,12 @@ async fn scale(node: &Node, replicas: u8) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Waits until the webhooks are reached: a service's addresses come after its pods are ready.
+async fn admitted(node: &Node) -> anyhow::Result<()> {
+    let (apply, ada) = (["apply", "--dry-run=server", "-f", "-"], agent("default", "ada", "<<text: here>>").to_string());
+    eventually("the webhooks to admit", || async { node.kubectl(&apply, &ada).await.map(|_| Some(())) }).await
+}
+
 #[tokio::test]
 async fn a_namespace_goes_by_itself_while_operator_and_webhooks_are_down() -> anyhow::Result<()> {
     let node = Node::connect().await?;
@@ -44,6 +50,7 @@ async fn a_namespace_goes_by_itself_while_operator_and_webhooks_are_down() -> an
     };
     let gone = gone.await;
     scale(&node, 2).await?;
+    admitted(&node).await?;
     gone?;
     eventually("Redis to forget", || async { Ok(in_redis(&node, &namespace).await?.is_empty().then_some(())) }).await
 }
