@@ -158,7 +158,7 @@ impl Line {
         let waiting = self.waiting.remove(id);
         let was_waiting = waiting.is_some();
         if let Some(waiting) = waiting.filter(|_| may_be_let_in && !self.claims.contains_key(id)) {
-            self.claim(id, waiting.group, Hold::Left);
+            self.claim(id, waiting.group, Hold::Found);
         }
         self.give_up(id);
         if was_waiting {

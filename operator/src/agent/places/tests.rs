@@ -133,6 +133,11 @@ fn who_waits_and_may_be_let_in_has_left_once_the_apiserver_has_no_such_pod() {
     line.ask(&id("a"), request(0, 0));
     assert_eq!(line.ask(&id("b"), request(0, 1)), waits_for_template(1));
     assert!(!line.leave(&id("b"), true) && !line.leave(&id("b"), true), "its pod may be on its way");
+    assert_eq!(
+        line.ask(&id("b"), request(0, 1)),
+        Place::Unknown,
+        "another of its name may be in that pod, and has no place"
+    );
     is_missed(&mut line);
     assert!(line.leave(&id("b"), true), "it waits no more");
     line.ask(&id("c"), request(0, 1));

@@ -201,6 +201,17 @@ fn who_is_suspended_is_not_waited_for_and_the_others_are() {
 }
 
 #[test]
+fn a_pod_in_which_another_of_that_name_sits_is_not_waited_for() {
+    let mut observed = carried_out(carried_out(crew(vec![member("ada"), member("bob")])));
+    change(of(&mut observed, "bob"), |agent| agent.spec.suspend = Some(true));
+    works(&mut observed, "ada", true);
+    let mut observed = carried_out(observed);
+    assert!(decide(&observed).remove.is_empty());
+    change(of(&mut observed, "ada"), |agent| agent.metadata.creation_timestamp = Some(Time(Timestamp::UNIX_EPOCH)));
+    assert_eq!(decide(&observed).remove.len(), 1, "ada is newer than the pod");
+}
+
+#[test]
 fn nobody_sits_here_who_has_a_pod_elsewhere() {
     let mut observed = crew(vec![member("ada"), member("bob"), member("cyd")]);
     has_own_pod(of(&mut observed, "ada"), None);
