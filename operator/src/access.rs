@@ -8,10 +8,13 @@ use backon::BackoffBuilder;
 use komputer_crds::v1beta1::KomputerAgent;
 use komputer_events::{
     AgentId,
-    bus::{Streams, bell_key, retry_policy, shard, stream_key},
+    bus::{BusError, Streams, bell_key, retry_policy, shard, stream_key},
 };
-use kube::{ResourceExt, runtime::reflector::Store};
-use redis::{RedisError, cmd, pipe};
+use kube::{
+    ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
+};
+use redis::{Pipeline, RedisError, cmd, pipe};
 use sha2::{Digest, Sha256};
 use tokio::{
     sync::mpsc,
@@ -19,6 +22,7 @@ use tokio::{
 };
 
 use crate::{
+    budget::Accounts,
     keys::{Audience, MasterKey},
     step::Step,
 };
@@ -43,14 +47,26 @@ pub enum Notice {
     Agent(AgentId, String),
     /// The agent is gone, and what it said with it.
     Gone(AgentId),
+    /// Nothing is left of an agent that was gone.
+    Forgotten(AgentId),
     /// Redis may have been restarted and have forgotten its users.
     Restarted,
+}
+
+/// What Redis did not do.
+#[derive(Debug, thiserror::Error)]
+enum AccessError {
+    #[error(transparent)]
+    Redis(#[from] RedisError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
 }
 
 /// Creates and removes agents' users.
 pub struct Access {
     streams: Streams,
     agents: Store<KomputerAgent>,
+    accounts: Accounts,
     master: MasterKey,
     /// Which object each user was made for.
     known: HashMap<AgentId, String>,
@@ -58,12 +74,15 @@ pub struct Access {
 
 impl Access {
     /// Access to the Redis behind `streams`, for the agents of `agents`.
-    pub fn new(streams: Streams, agents: Store<KomputerAgent>, master: MasterKey) -> Self {
-        Self { streams, agents, master, known: HashMap::new() }
+    pub fn new(streams: Streams, agents: Store<KomputerAgent>, accounts: Accounts, master: MasterKey) -> Self {
+        Self { streams, agents, accounts, master, known: HashMap::new() }
     }
 
     /// Acts on notices until they end. After what fails a sweep follows soon: an agent without its user is shut out.
+    ///
+    /// Before any, it is read which agents are to be counted that are gone: their streams stay until then.
     pub async fn run(mut self, mut notices: mpsc::UnboundedReceiver<Notice>) {
+        self.accounts.begin(&self.agents).await;
         let mut delays = retry_policy().build();
         let mut sweep = Instant::now();
         let mut news = Vec::new();
@@ -86,7 +105,7 @@ impl Access {
     }
 
     /// Acts on all of them, in their order.
-    async fn act(&mut self, notices: &mut Vec<Notice>) -> Result<(), RedisError> {
+    async fn act(&mut self, notices: &mut Vec<Notice>) -> Result<(), AccessError> {
         let mut new = Vec::new();
         for notice in notices.drain(..) {
             match notice {
@@ -95,13 +114,19 @@ impl Access {
                     self.allow(std::mem::take(&mut new)).await?;
                     self.remove(&agent).await?;
                 }
+                Notice::Forgotten(agent) => {
+                    self.known.remove(&agent);
+                    let reference = ObjectRef::new(agent.name()).within(agent.namespace());
+                    new.extend(self.agents.get(&reference).and_then(|next| Some((agent, next.uid()?))));
+                }
                 Notice::Restarted => {
                     self.known.clear();
                     self.allow_all().await?;
+                    self.accounts.read(&self.agents).await?;
                 }
             }
         }
-        self.allow(new).await
+        Ok(self.allow(new).await?)
     }
 
     async fn allow_all(&mut self) -> Result<(), RedisError> {
@@ -109,9 +134,11 @@ impl Access {
         self.allow(all.iter().filter_map(|agent| Some((id(agent)?, agent.uid()?))).collect()).await
     }
 
-    /// Makes the users that are missing, many at a time: after a restart there are as many as agents.
+    /// Makes the users that are missing, many at a time: after a restart there are as many as agents. One whose name is
+    /// that of an agent which is gone and not forgotten waits for that.
     async fn allow(&mut self, mut agents: Vec<(AgentId, String)>) -> Result<(), RedisError> {
-        agents.retain(|(agent, uid)| self.known.get(agent) != Some(uid));
+        let ledger = self.accounts.ledger();
+        agents.retain(|(agent, uid)| self.known.get(agent) != Some(uid) && !ledger.has_predecessor(agent, uid));
         let of_namespaces = agents.chunk_by(|(one, _), (other, _)| one.namespace() == other.namespace());
         for batch in of_namespaces.flat_map(|agents| agents.chunks(BATCH)) {
             let mut users = pipe();
@@ -128,23 +155,20 @@ impl Access {
         Ok(())
     }
 
+    /// Removes what a gone agent has in Redis, unless what it has cost is counted still.
     async fn remove(&mut self, agent: &AgentId) -> Result<(), RedisError> {
         self.known.remove(agent);
+        if self.accounts.ledger().has_predecessor(agent, "") {
+            return Ok(());
+        }
         let mut connection = self.streams.connection();
-        // At once: by its user alone a sweep finds what an agent has left.
         let mut both = pipe();
-        both.atomic()
-            .cmd("ACL")
-            .arg("DELUSER")
-            .arg(format!("{PREFIX}{agent}"))
-            .ignore()
-            .del(stream_key(agent))
-            .ignore();
+        remove(both.atomic(), agent);
         Step::DeleteUser.around(agent.namespace(), both.query_async(&mut connection)).await
     }
 
     /// Makes users that are missing and removes those of agents that went while nobody looked.
-    async fn sweep(&mut self) -> Result<(), RedisError> {
+    async fn sweep(&mut self) -> Result<(), AccessError> {
         self.agents.wait_until_ready().await.ok();
         let users: Vec<String> = cmd("ACL").arg("USERS").query_async(&mut self.streams.connection()).await?;
         let users: BTreeSet<AgentId> =
@@ -155,8 +179,13 @@ impl Access {
         for gone in users.difference(&agents) {
             self.remove(gone).await?;
         }
-        Ok(())
+        Ok(self.accounts.read(&self.agents).await?)
     }
+}
+
+/// Removes an agent's user and stream, at once: by its user alone a sweep finds what an agent has left.
+pub(crate) fn remove(pipe: &mut Pipeline, agent: &AgentId) {
+    pipe.cmd("ACL").arg("DELUSER").arg(format!("{PREFIX}{agent}")).ignore().del(stream_key(agent)).ignore();
 }
 
 /// Redis ACL rules, see <https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/>.

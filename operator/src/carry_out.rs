@@ -27,11 +27,12 @@ use error::{is_conflict, is_refusal};
 
 use crate::{
     agent_client::AgentClient,
+    budget::Accounts,
     clock,
     freshness::{Freshness, Version, Write},
     lease::Leadership,
     metrics::Metrics,
-    plan::{Call, Child, Effect, Errand, Exactly, Hold, Plan, Removal},
+    plan::{Call, Child, Effect, Errand, Exactly, Plan, Removal},
     recorder::Recorder,
     step::Step,
 };
@@ -40,10 +41,6 @@ use crate::{
 pub const MANAGER: &str = "komputer-operator";
 /// The field manager of statuses.
 pub const STATUS_MANAGER: &str = "komputer-operator-status";
-/// The field manager of the operator's finalizer, which schedules' agents have beside what the schedule says of them.
-pub const SPEND_MANAGER: &str = "komputer-operator-spend";
-/// What keeps an agent that is deleted until its budgets have what it has cost.
-pub const FINALIZER: &str = "komputer.komputer.ai/spend";
 /// A cache that lags less behind than that shows no task's end and deletion too late.
 const YOUNG: SignedDuration = SignedDuration::from_secs(30);
 /// An answer of metadata only.
@@ -61,6 +58,8 @@ pub struct Hands {
     pub client: Client,
     /// For agents.
     pub agents: AgentClient,
+    /// For what agents have cost.
+    pub accounts: Accounts,
     /// For people.
     pub recorder: Recorder,
     /// Whether this process may write.
@@ -81,7 +80,7 @@ pub struct Done {
 }
 
 impl Hands {
-    /// Removals first, then children, calls, and the status, which never speaks of something that was not done; people
+    /// Removals first, then children, what an agent has cost, calls, and the status, which never speaks of something that was not done; people
     /// are told last.
     ///
     /// # Errors
@@ -93,9 +92,6 @@ impl Hands {
     {
         let namespace = object.namespace().unwrap_or_default();
         let mut done = Done::default();
-        if plan.hold == Some(Hold::Take) {
-            Step::Hold.around(&namespace, self.hold(object, &[FINALIZER])).await?;
-        }
         let writes = plan.status.is_some() || !plan.apply.is_empty();
         if writes && !self.are_present(&namespace, &plan.present).await? {
             return Err(CarryOutError::Outdated);
@@ -109,6 +105,10 @@ impl Hands {
         for child in &plan.apply {
             done.writes.extend(self.apply_child(&namespace, child).await?);
         }
+        if let Some(statement) = &plan.statement {
+            self.fence()?;
+            Step::Keep.around(&namespace, self.accounts.write(statement)).await?;
+        }
         for call in &plan.calls {
             self.call(&namespace, call).await?;
         }
@@ -116,21 +116,18 @@ impl Hands {
             Some(status) => Step::Status.around(&namespace, self.write_status(object, status)).await?,
             None => None,
         };
-        if plan.hold == Some(Hold::Release) {
-            Step::Release.around(&namespace, self.hold(object, &[])).await?;
-        }
         for report in &plan.reports {
             self.recorder.report(object.object_ref(&()), report.clone());
         }
         Ok(done)
     }
 
-    /// Does what a manager has asked for, and answers. What the cluster refuses is answered with its words: trying it
-    /// again would change nothing, and the manager can.
+    /// Does what a manager has asked for, and says what to answer. What the cluster refuses is answered with its words:
+    /// trying it again would change nothing, and the manager can.
     ///
     /// # Errors
-    /// It could not be done or answered now, and may be later.
-    pub async fn run_errand(&self, namespace: &str, errand: &Errand) -> Result<Option<Write>, CarryOutError> {
+    /// It could not be done now, and may be later.
+    pub async fn run_errand(&self, namespace: &str, errand: &Errand) -> Result<(Call, Option<Write>), CarryOutError> {
         let done = match &errand.effect {
             Some(Effect::Apply(child)) => self.apply_child(namespace, child).await,
             Some(Effect::Remove(removal)) => self.remove(namespace, removal).await,
@@ -142,11 +139,14 @@ impl Hands {
             done => (errand.answer.clone(), done?),
         };
         let (pod, id) = (errand.pod.clone(), errand.id.clone());
-        self.call(namespace, &Call::Answer { pod, id, answer }).await?;
-        Ok(write)
+        Ok((Call::Answer { pod, id, answer }, write))
     }
 
-    async fn call(&self, namespace: &str, call: &Call) -> Result<(), CarryOutError> {
+    /// Says something to an agent.
+    ///
+    /// # Errors
+    /// It could not be told.
+    pub async fn call(&self, namespace: &str, call: &Call) -> Result<(), CarryOutError> {
         self.fence()?;
         Ok(Step::from(call).around(namespace, self.agents.call(call)).await?)
     }

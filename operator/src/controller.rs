@@ -161,9 +161,10 @@ pub(crate) async fn look<C: Controller>(
     });
     let namespace = object.namespace().unwrap_or_default();
     for errand in &plan.errands {
-        let write = context.hands.run_errand(&namespace, errand).await?;
+        let (answer, write) = context.hands.run_errand(&namespace, errand).await?;
+        context.remember(&reference, |memory| memory.unseen.add(write, now)); // also where it cannot be told
+        context.hands.call(&namespace, &answer).await?;
         context.controller.answered(&reference, &errand.id);
-        context.remember(&reference, |memory| memory.unseen.add(write, now));
     }
     let last = match &plan.last {
         Some(child) => context.hands.apply_child(&namespace, child).await?,

@@ -6,7 +6,6 @@ use std::{
 
 use backon::BackoffBuilder;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
-use jiff::Timestamp;
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask, Role};
 use komputer_events::{
     AgentId, Cursor, Event,
@@ -16,10 +15,10 @@ use kube::{
     Resource, ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::{
-    budget::{Ledger, Meter},
+    budget::{Ledger, Meter, Shares, Statement},
     clock,
     fold::{AgentSummary, Fold, OpenRequests, TaskSummary},
     metrics::Metrics,
@@ -48,9 +47,6 @@ pub struct Inbox {
     ledger: Arc<Ledger>,
     metrics: Metrics,
     folded: Mutex<HashMap<AgentId, Folded>>,
-    /// Agents whose streams are to be read although no bell rang.
-    asked: Mutex<BTreeSet<AgentId>>,
-    was_asked: Notify,
 }
 
 /// What an agent's events come to so far.
@@ -60,8 +56,6 @@ struct Folded {
     uid: String,
     /// How far the stream has been read.
     cursor: Cursor,
-    /// When it was last read to its end: what was said before is known.
-    read: Timestamp,
     agent: AgentSummary,
     tasks: BTreeMap<String, TaskSummary>,
     requests: OpenRequests,
@@ -84,20 +78,7 @@ impl Inbox {
         ledger: Arc<Ledger>,
         metrics: Metrics,
     ) -> Self {
-        let (folded, asked, was_asked) = (Mutex::default(), Mutex::default(), Notify::new());
-        let source = Box::new(source);
-        Self { source, agents, tasks, index, ledger, metrics, folded, asked, was_asked }
-    }
-
-    /// Whether all that the agent said before `time` is known; where it is not, its stream is read.
-    pub fn has_read(&self, agent: &AgentId, uid: &str, time: Timestamp) -> bool {
-        let folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
-        let has_read = folded.get(agent).is_some_and(|folded| folded.uid == uid && folded.read > time);
-        if !has_read {
-            self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone());
-            self.was_asked.notify_one();
-        }
-        has_read
+        Self { source: Box::new(source), agents, tasks, index, ledger, metrics, folded: Mutex::default() }
     }
 
     /// What the agent's events come to, where any have arrived.
@@ -119,7 +100,7 @@ impl Inbox {
     }
 
     /// Forgets an agent that is gone: the last words of its pod come when the object is no more.
-    fn forget(&self, agent: &AgentId) {
+    pub(crate) fn forget(&self, agent: &AgentId) {
         self.folded.lock().unwrap_or_else(PoisonError::into_inner).remove(agent);
     }
 
@@ -140,7 +121,6 @@ impl Inbox {
                     Some(Ring::Anybody) => self.agents.state().iter().filter_map(|agent| id(agent)).collect(),
                     None => return,
                 },
-                () = self.was_asked.notified() => self.take_asked(),
                 () = tokio::time::sleep(delays.next().unwrap_or_default()), if !missed.is_empty() => BTreeSet::new(),
             };
             rang.append(&mut missed);
@@ -169,44 +149,80 @@ impl Inbox {
         }
     }
 
-    /// Agents whose streams are to be read although no bell rang.
-    pub(crate) fn take_asked(&self) -> BTreeSet<AgentId> {
-        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Reads the agent's stream to its end.
     pub(crate) async fn read_on(&self, agent: &AgentId) -> Result<(), BusError> {
         let reference = ObjectRef::new(agent.name()).within(agent.namespace());
-        let Some(object) = self.agents.get(&reference) else {
+        let object = self.agents.get(&reference);
+        let uid = object.as_ref().and_then(|object| object.uid()).unwrap_or_default();
+        if self.ledger.has_predecessor(agent, &uid) {
+            return Ok(()); // the stream is that one's
+        }
+        let Some(object) = object else {
             self.forget(agent);
             return Ok(());
         };
-        let uid = object.uid().unwrap_or_default();
-        let known = self.folded.lock().unwrap_or_else(PoisonError::into_inner).get(agent).cloned();
-        let mut folded = known.filter(|folded| folded.uid == uid).unwrap_or_else(|| self.load(agent, &uid, &object));
-        let (meters, read) = (self.ledger.meters(&object), clock::now());
+        let known = self.known(agent, &uid);
+        let is_known = known.is_some();
+        let folded = known.unwrap_or_else(|| self.load(agent, &uid, &object));
+        let begun = folded.cursor;
+        let folded = self.read_to_end(agent, folded, &self.ledger.meters(&object)).await?;
+        if is_known || folded.cursor > begun {
+            self.keep(agent, folded);
+        } else {
+            self.forget(agent); // its status has all of it, and most agents say nothing most of the time
+        }
+        Ok(())
+    }
+
+    /// Reads the stream of an agent that is gone to its end, and answers what it has cost.
+    pub(crate) async fn read_last(&self, gone: &Statement, meters: &[Meter]) -> Result<Shares, BusError> {
+        let folded = self.known(&gone.agent, &gone.uid).filter(|folded| folded.agent.cursor >= gone.cursor);
+        let folded = folded.unwrap_or_else(|| self.load_gone(gone));
+        let folded = self.read_to_end(&gone.agent, folded, meters).await?;
+        let shares = folded.agent.shares.clone();
+        self.keep(&gone.agent, folded);
+        Ok(shares)
+    }
+
+    fn keep(&self, agent: &AgentId, folded: Folded) {
+        self.folded.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone(), folded);
+    }
+
+    fn known(&self, agent: &AgentId, uid: &str) -> Option<Folded> {
+        let folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
+        folded.get(agent).filter(|folded| folded.uid == uid).cloned()
+    }
+
+    async fn read_to_end(&self, agent: &AgentId, mut folded: Folded, meters: &[Meter]) -> Result<Folded, BusError> {
         loop {
-            let page = self.source.after(agent, &uid, folded.cursor).await?;
+            let page = self.source.after(agent, &folded.uid, folded.cursor).await?;
             for entry in &page.entries {
                 match Event::from_json(entry.json.as_bytes()) {
                     Ok(event) => {
                         self.metrics.folded(&event, clock::now());
-                        self.fold(&mut folded, agent, &event, &meters);
+                        self.fold(&mut folded, agent, &event, meters);
                     }
                     Err(error) => tracing::warn!(%agent, id = %entry.id, %error, "skipped an entry of the stream"),
                 }
             }
             folded.cursor = page.end.unwrap_or(folded.cursor);
             if !page.more {
-                break;
+                return Ok(folded);
             }
         }
-        folded.read = read;
-        self.folded.lock().unwrap_or_else(PoisonError::into_inner).insert(agent.clone(), folded);
-        Ok(())
     }
 
-    fn has_asked(&self, agent: &AgentId) -> bool {
+    /// Whether a task of an agent that is gone has ended, and does not say so.
+    pub(crate) fn has_unwritten_ends(&self, gone: &AgentId) -> bool {
+        let mut open = self.tasks_of(gone).filter(|task| !task.phase().is_terminal());
+        open.any(|task| {
+            let arrived = self.task(gone, &task.uid().unwrap_or_default());
+            arrived.is_some_and(|arrived| arrived.phase.is_terminal())
+        })
+    }
+
+    /// Whether it has asked something of its office and has no answer.
+    pub(crate) fn has_asked(&self, agent: &AgentId) -> bool {
         let folded = self.folded.lock().unwrap_or_else(PoisonError::into_inner);
         folded.get(agent).is_some_and(|folded| !folded.requests.is_empty())
     }
@@ -214,15 +230,29 @@ impl Inbox {
     /// Goes on where the statuses stand, which may differ: the agent's and its tasks' are separate writes. What a manager
     /// asks stands in no status: its open tasks are read from their beginning.
     fn load(&self, agent: &AgentId, uid: &str, object: &KomputerAgent) -> Folded {
-        let summary = AgentSummary::from(object);
-        let open = self.tasks_of(agent).filter(|task| !task.phase().is_terminal());
         let start = if object.spec.role == Some(Role::Manager) { made } else { start };
+        self.load_from(agent, uid, AgentSummary::from(object), start)
+    }
+
+    /// Goes on where the statement stands of an agent that is gone.
+    fn load_gone(&self, gone: &Statement) -> Folded {
+        let summary = AgentSummary { cursor: gone.cursor, shares: gone.shares.clone(), ..AgentSummary::default() };
+        self.load_from(&gone.agent, &gone.uid, summary, start)
+    }
+
+    fn load_from(
+        &self,
+        agent: &AgentId,
+        uid: &str,
+        summary: AgentSummary,
+        start: impl Fn(&KomputerTask) -> Cursor,
+    ) -> Folded {
+        let open = self.tasks_of(agent).filter(|task| !task.phase().is_terminal());
         let tasks: BTreeMap<_, _> =
             open.filter_map(|task| Some((task.uid()?, (start(&task), TaskSummary::from(&*task))))).collect();
         let cursor = tasks.values().map(|(start, _)| *start).fold(summary.cursor, Ord::min);
         let tasks = tasks.into_iter().map(|(uid, (_, summary))| (uid, summary)).collect();
-        let (read, requests) = (Timestamp::UNIX_EPOCH, OpenRequests::default());
-        Folded { uid: uid.to_owned(), cursor, read, agent: summary, tasks, requests }
+        Folded { uid: uid.to_owned(), cursor, agent: summary, tasks, requests: OpenRequests::default() }
     }
 
     fn fold(&self, folded: &mut Folded, agent: &AgentId, event: &Event, meters: &[Meter]) {

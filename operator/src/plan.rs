@@ -16,7 +16,7 @@ use komputer_events::{
 };
 use kube::{Resource, ResourceExt};
 
-use crate::{agent::Source, keys::Sensitive};
+use crate::{agent::Source, budget::Statement, keys::Sensitive};
 
 /// A child to be server-side applied. One variant a kind: whatever can be created is listed here.
 #[derive(Clone, Debug, PartialEq)]
@@ -210,27 +210,17 @@ pub enum Severity {
     Warning,
 }
 
-/// Whether the object stays, when it is deleted, until budgets have what it has cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
-    /// It does from now on.
-    Take,
-    /// It does no more.
-    Release,
-}
-
 /// What is to be done about one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan<Status> {
-    /// What becomes of the operator's finalizer: it is taken before all else, and released after all else.
-    pub hold: Option<Hold>,
-    /// Agents that have to be there still, or no child is made and no status written: what counts them must not count them again,
-    /// and what has gone with one is not made again.
+    /// Agents that have to be there still, or no child is made and no status written: what has gone with one is not made again.
     pub present: Vec<Exactly>,
     /// Children to remove, before any is applied.
     pub remove: Vec<Removal>,
     /// Children to apply, in order.
     pub apply: Vec<Child>,
+    /// What is kept of what the agent has cost, before it is told anything.
+    pub statement: Option<Statement>,
     /// What to say to the agent.
     pub calls: Vec<Call>,
     /// The status, where it is to be written.
@@ -251,10 +241,10 @@ impl<Status> Plan<Status> {
     /// Nothing is to be done.
     pub fn nothing() -> Self {
         Self {
-            hold: None,
             present: Vec::new(),
             remove: Vec::new(),
             apply: Vec::new(),
+            statement: None,
             calls: Vec::new(),
             status: None,
             is_patient: false,

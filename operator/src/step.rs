@@ -27,10 +27,8 @@ macro_rules! steps {
 }
 
 steps! {
-    /// An object gets the operator's finalizer.
-    Hold = "hold",
-    /// It loses it.
-    Release = "release",
+    /// It is kept what an agent has cost.
+    Keep = "keep-statement",
     /// A pod goes.
     DeletePod = "delete-pod",
     /// A workspace goes.

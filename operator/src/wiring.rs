@@ -6,7 +6,7 @@ use crate::{
     agent::AgentController,
     agent_client::AgentClient,
     bootstrap,
-    budget::BudgetController,
+    budget::{Accounts, BudgetController, Departures},
     carry_out::Hands,
     controller,
     declared::World,
@@ -114,7 +114,11 @@ async fn lead(
         ledger.clone(),
         metrics.clone(),
     ));
-    let access = Access::new(streams, agents.clone(), installation.master.clone());
+    let accounts = Accounts::new(streams.clone(), ledger.clone());
+    let access = Access::new(streams, agents.clone(), accounts.clone(), installation.master.clone());
+    let (rings, heard) = mpsc::channel(1);
+    let departures =
+        departures(&watches, accounts.clone(), (inbox.clone(), rings.clone()), leader.clone(), leads.clone());
     let (vault, wanted) = Vault::new();
     let agent_controller = AgentController {
         vault: vault.clone(),
@@ -160,14 +164,13 @@ async fn lead(
         answered: Answered::default(),
     };
     let asked = watches.declarations.clone();
-    let (rings, heard) = mpsc::channel(1);
     let bells = Bells::listen(&arguments.redis_address, &installation.redis);
     tokio::spawn(pass_on(bells, rings, watches.notices.clone()));
     let recorder = Recorder::start(leader.clone(), &arguments.identity, metrics.clone());
     let migration = Migration::new(leader.clone(), recorder.clone());
     let agent_client = AgentClient::new(Lessons::new(leader.clone()))?;
     let freshness = watches.freshness.clone();
-    let hands = Hands { client: leader, agents: agent_client, recorder, leading: leads, metrics, freshness };
+    let hands = Hands { client: leader, agents: agent_client, accounts, recorder, leading: leads, metrics, freshness };
     tokio::join!(
         watches.doubts.settle(hands.client.clone(), &places),
         vault.run(wanted, hands.client.clone(), renewals, watches.agent_queue.clone()),
@@ -179,6 +182,7 @@ async fn lead(
             hands.clone(),
         ),
         access.run(watches.noticed),
+        departures.run(),
         inbox.run(heard, watches.agent_queue.clone(), watches.task_queue.clone(), |manager| {
             asked.wake_offices(manager.namespace(), manager.name());
         }),
@@ -197,6 +201,28 @@ async fn pass_on(mut bells: mpsc::Receiver<Ring>, rings: mpsc::Sender<Ring>, not
         if rings.send(ring).await.is_err() {
             return;
         }
+    }
+}
+
+/// What does for agents that are gone what is left to do.
+pub(crate) fn departures(
+    Watches { caches, places, agent_queue, task_queue, notices, .. }: &Watches,
+    accounts: Accounts,
+    (inbox, rings): (Arc<Inbox>, mpsc::Sender<Ring>),
+    client: Client,
+    leading: Leadership,
+) -> Departures {
+    Departures {
+        accounts,
+        inbox,
+        places: places.clone(),
+        pods: caches.pods.clone(),
+        client,
+        leading,
+        agents: agent_queue.clone(),
+        tasks: task_queue.clone(),
+        rings,
+        notices: notices.clone(),
     }
 }
 

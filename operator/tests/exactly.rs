@@ -1,11 +1,13 @@
 //! What is meant for one object, as it was seen, is done to no other: on a real apiserver.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use komputer_crds::v1beta1::{KomputerAgent, KomputerSchedule, KomputerScheduleStatus, KomputerTask};
+use komputer_events::bus::{Address, Credentials, Streams};
 use komputer_operator::{
     agent_client::AgentClient,
+    budget::{Accounts, Ledger},
     carry_out::{CarryOutError, Hands},
     freshness::Freshness,
     lease::Leadership,
@@ -54,9 +56,14 @@ impl World {
         let (leading, leads) = watch::channel(Some(Instant::now() + Duration::from_hours(1)));
         let metrics = Metrics::new(&Registry::new("test"));
         let recorder = Recorder::start(client.clone(), "test", metrics.clone());
+        let credentials = Credentials { username: "operator".into(), password: "p".into() };
+        let nowhere = Streams::new(&Address::new("localhost", 1), &credentials).unwrap();
+        let (agents, tasks, budgets) = Default::default();
+        let ledger = Arc::new(Ledger::new(agents, tasks, budgets, Arc::default()));
         let hands = Hands {
             client: client.clone(),
             agents: AgentClient::new(Lessons::new(client.clone())).unwrap(),
+            accounts: Accounts::new(nowhere, ledger),
             recorder,
             leading: Leadership::new(leads),
             metrics,

@@ -1,16 +1,21 @@
 //! The users that the operator makes, on a real Redis.
 #![allow(clippy::unwrap_used)]
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec};
 use komputer_events::{
-    AgentId, Cursor,
+    AgentId, Cursor, Money,
     bus::{Credentials, Entry, Retention, Streams},
 };
 use komputer_operator::{
     access::{Access, Notice},
     bootstrap,
+    budget::{Accounts, Ledger, Predecessor, Shares, Statement, Statements},
     keys::{Audience, MasterKey},
+    watch::Change,
 };
 use komputer_tests::redis::{Memory, Redis};
 use kube::runtime::{reflector, watcher::Event};
@@ -52,6 +57,7 @@ async fn an_agents_user_is_back_soon_after_redis_has_lost_it() {
     redis.ready(OPERATOR).await.unwrap();
     let mut agent = KomputerAgent::new("ada", KomputerAgentSpec::default());
     (agent.metadata.namespace, agent.metadata.uid) = (Some("team-a".into()), Some("u1".into()));
+    let known = agent.clone();
     let (agents, mut writer) = reflector::store();
     for event in [Event::Init, Event::InitApply(agent), Event::InitDone] {
         writer.apply_watcher_event(&event);
@@ -59,23 +65,82 @@ async fn an_agents_user_is_back_soon_after_redis_has_lost_it() {
     let master = MasterKey::new([7; 64]);
     let password = master.derive(Audience::Redis, "u1").reveal().to_owned();
     let (notices, noticed) = mpsc::unbounded_channel();
-    tokio::spawn(Access::new(redis.streams(OPERATOR).unwrap(), agents, master).run(noticed));
+    let accounts = accounts(&redis);
+    let access = Access::new(redis.streams(OPERATOR).unwrap(), agents, accounts.clone(), master);
+    tokio::spawn(access.run(noticed));
 
-    let (ada, credentials) = (
-        AgentId::new("team-a", "ada").unwrap(),
-        Credentials { username: "komputer-agent:team-a/ada".into(), password },
-    );
+    let ada = AgentId::new("team-a", "ada").unwrap();
+    let credentials = Credentials { username: "komputer-agent:team-a/ada".into(), password };
     let gets_in = |redis: &Redis| {
         let streams = Streams::new(&redis.address(), &credentials).unwrap();
         let ada = ada.clone();
         async move { streams.last(&ada).await.is_ok() }
     };
     wait_for("the user to be made", || gets_in(&redis)).await;
+    accounts.write(&statement("ada", "u1")).await.unwrap();
+    assert!(accounts.ledger().statement("u1").is_none(), "nobody of that name is known");
+    accounts.ledger().agent_changed(&known, Change::Applied);
+    accounts.write(&statement("ada", "u1")).await.unwrap();
+    assert!(accounts.ledger().statement("u1").is_some());
     redis.kill().unwrap();
     notices.send(Notice::Restarted).unwrap();
     redis.restart().unwrap();
     redis.ready(OPERATOR).await.unwrap();
     wait_for("the user to be back", || gets_in(&redis)).await;
+    wait_for("it to be known that the statement is lost", async || accounts.ledger().statement("u1").is_none()).await;
+}
+
+fn accounts(redis: &Redis) -> Accounts {
+    let (agents, tasks, budgets) = Default::default();
+    let ledger = Arc::new(Ledger::new(agents, tasks, budgets, Arc::default()));
+    Accounts::new(redis.streams(OPERATOR).unwrap(), ledger)
+}
+
+fn statement(name: &str, uid: &str) -> Statement {
+    Statement {
+        agent: AgentId::new("team-a", name).unwrap(),
+        uid: uid.into(),
+        cursor: Cursor::at(7),
+        shares: Shares::default(),
+        budgets: ["budget".to_owned()].into(),
+        reserved: Money::from_nano(1),
+    }
+}
+
+#[tokio::test]
+async fn what_an_agent_has_cost_is_kept_until_it_is_gone_and_forgotten_with_all_it_said() {
+    let redis = Redis::start(&bootstrap::users(OPERATOR, API), Memory::Lost).unwrap();
+    redis.ready(OPERATOR).await.unwrap();
+    let streams = redis.streams(OPERATOR).unwrap();
+    let ada = AgentId::new("team-a", "ada").unwrap();
+    let entry = Entry { id: Cursor::at(1), json: "{}".into() };
+    streams.append(&ada, "u1", None, &[entry], Retention::default()).await.unwrap();
+    for statement in [statement("ada", "u1"), statement("bob", "u2"), statement("ada", "u1")] {
+        streams.write(&statement).await.unwrap();
+    }
+    let mut kept = streams.all().await.unwrap();
+    kept.sort_by(|one, other| one.uid.cmp(&other.uid));
+    assert_eq!(kept, [statement("ada", "u1"), statement("bob", "u2")]);
+
+    // A leader that finds none of these agents knows that they are gone.
+    let (agents, mut writer) = reflector::store();
+    for event in [Event::Init, Event::InitDone] {
+        writer.apply_watcher_event(&event);
+    }
+    let accounts = accounts(&redis);
+    let (_notices, noticed) = mpsc::unbounded_channel();
+    assert!(accounts.ledger().is_reading());
+    let access = Access::new(streams.clone(), agents, accounts.clone(), MasterKey::new([7; 64]));
+    tokio::spawn(access.run(noticed));
+    wait_for("statements to be read", async || !accounts.ledger().is_reading()).await;
+    assert_eq!(accounts.ledger().predecessor(&ada, "u3"), Predecessor::Leaving);
+    assert_eq!(streams.last(&ada).await.unwrap(), Some(Cursor::at(1)), "what it said is still to be read");
+
+    streams.forget(&ada, &["u1".to_owned()], false).await.unwrap();
+    assert_eq!(streams.all().await.unwrap(), [statement("bob", "u2")]);
+    assert_eq!(streams.last(&ada).await.unwrap(), Some(Cursor::at(1)), "another of that name goes on with it");
+    streams.forget(&ada, &["u1".to_owned()], true).await.unwrap();
+    assert_eq!(streams.last(&ada).await.unwrap(), None);
 }
 
 async fn wait_for<F: Future<Output = bool>>(what: &str, happened: impl Fn() -> F) {

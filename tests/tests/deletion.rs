@@ -4,6 +4,7 @@ use komputer_tests::{
     agents::{agent, ready},
     node::{Node, SYSTEM, eventually},
 };
+use serde_json::json;
 
 const CHILDREN: &str = "pods,persistentvolumeclaims,secrets,komputertasks";
 
@@ -33,7 +34,8 @@ async fn scale(node: &Node, replicas: u8) -> anyhow::Result<()> {
 
 /// Waits until the webhooks are reached: a service's addresses come after its pods are ready.
 async fn admitted(node: &Node) -> anyhow::Result<()> {
-    let (apply, ada) = (["apply", "--dry-run=server", "-f", "-"], agent("default", "ada", "<<text: here>>").to_string());
+    let (apply, ada) =
+        (["apply", "--dry-run=server", "-f", "-"], agent("default", "ada", "<<text: here>>").to_string());
     eventually("the webhooks to admit", || async { node.kubectl(&apply, &ada).await.map(|_| Some(())) }).await
 }
 
@@ -41,6 +43,11 @@ async fn admitted(node: &Node) -> anyhow::Result<()> {
 async fn a_namespace_goes_by_itself_while_operator_and_webhooks_are_down() -> anyhow::Result<()> {
     let node = Node::connect().await?;
     let namespace = node.namespace("deletion-alone").await?;
+    node.apply(&json!({
+        "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerBudget",
+        "metadata": { "name": "team", "namespace": namespace }, "spec": { "limitUSD": "5", "period": "Total" },
+    }))
+    .await?;
     node.apply(&agent(&namespace, "ada", "<<text: here>>")).await?;
     node.agent_where(&namespace, "ada", |agent| ready(agent).is_some_and(|(_, reason, _)| reason == "Idle")).await?;
     let gone = async {

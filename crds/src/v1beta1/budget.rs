@@ -202,12 +202,12 @@ pub struct KomputerBudgetStatus {
     #[schemars(schema_with = "schema::amount")]
     pub reserved_usd: Option<String>,
 
-    /// US dollars that agents have cost in this period which are gone or going, as a decimal: part of what is spent.
+    /// US dollars that agents have cost in this period which are gone, as a decimal: part of what is spent.
     #[serde(rename = "departedUSD", default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::amount")]
     pub departed_usd: Option<String>,
 
-    /// Uids of agents that are going, and whose cost `departedUSD` has already.
+    /// Uids of agents that have just gone, and whose cost `departedUSD` has already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500), inner(length(max = 64)))]
     #[x_kube(merge_strategy = ListMerge::Set)]

@@ -35,6 +35,7 @@ use super::{
     template::{ModelKey, Resolved},
 };
 use crate::{
+    budget::Predecessor,
     conditions::Remark,
     office::made_office,
     plan::{Call, Child, Exactly, Plan, Removal},
@@ -82,7 +83,10 @@ pub(crate) fn attendance(observed: &Observed) -> Attendance<'_> {
     });
     match able {
         Err(_) => Attendance::Absent,
-        Ok((true, resolved)) if is_kept_asleep(observed) => Attendance::Resting(resolved),
+        Ok(_) if follows(observed) => Attendance::Absent,
+        Ok((true, resolved)) if is_kept_asleep(observed) || observed.predecessor == Predecessor::Unknown => {
+            Attendance::Resting(resolved)
+        }
         Ok((true, resolved)) => Attendance::Awake(resolved, None),
         Ok((false, resolved)) => match rest::of(observed) {
             Rest::Finished(_) => Attendance::Absent,
@@ -97,8 +101,19 @@ fn is_kept_asleep(observed: &Observed) -> bool {
     observed.funds.shortage.is_some() && observed.its_pod().is_none()
 }
 
+/// Whether the agent has to wait for another of its name, whose stream it goes on with.
+fn follows(observed: &Observed) -> bool {
+    observed.predecessor == Predecessor::Leaving && !observed.has_pod()
+}
+
 /// What is said while the last pod keeps the next from being made.
 const LAST_POD: &str = "The last pod is going; a new one follows";
+
+/// What is said while another agent of the same name is not over.
+const PREDECESSOR: &str = "Another agent of this name was deleted, and is not gone yet with all that it said";
+
+/// What is said while nobody knows whether there is one.
+const UNREAD: &str = "It waits for Redis, which knows what agents have cost that were deleted";
 
 /// How long the cache may take to show a pod. A watch that begins anew never shows one that has come and gone meanwhile.
 const UNSEEN: Duration = Duration::from_secs(30);
@@ -135,6 +150,9 @@ fn purpose<'a>(observed: &'a Observed, work: &mut Work) -> Result<&'a Resolved, 
     }
     taught(observed)?;
     let resolved = template(observed)?;
+    if follows(observed) {
+        return Err(Situation::Starting(PREDECESSOR.into()));
+    }
     if let Some(shortage) = &observed.funds.shortage {
         shortage.until.into_iter().for_each(|until| work.again_at(until));
         if is_kept_asleep(observed) {
@@ -166,9 +184,6 @@ fn short(observed: &Observed, work: &mut Work) -> Option<Situation> {
 fn stands(observed: &Observed, work: &mut Work) -> Result<bool, Situation> {
     let agent = &*observed.agent;
     if agent.metadata.deletion_timestamp.is_some() || observed.namespace_is_going {
-        if spending::holds(observed) {
-            remove_pod(observed, work); // it costs nothing more, and has said all it had to
-        }
         return Err(Situation::Deleting); // garbage collection does the rest
     }
     let task = instructions::task(agent, instructions::status(agent).as_ref());
@@ -280,9 +295,7 @@ fn lost(observed: &Observed, work: &Work) -> Option<Exactly> {
 fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerAgentStatus> {
     let model = model(observed, observed.template.as_ref());
     let again = work.until.map(|until| until.duration_since(observed.now).unsigned_abs());
-    let hold = spending::hold(observed);
     let mut plan = Plan {
-        hold,
         present: lost(observed, &work).into_iter().collect(),
         remove: work.remove,
         apply: work.apply,
@@ -293,9 +306,11 @@ fn plan(observed: &Observed, work: Work, situation: Situation) -> Plan<KomputerA
     };
     plan.is_patient = shown::says_little(observed, &situation);
     if let Some(left) = shown::left(observed).filter(|_| plan.is_patient) {
+        plan.statement = spending::statement(observed, false);
         return plan.without_status(left);
     }
     let written = Written { status: observed.agent.status.as_ref(), at: observed.written };
     let wanted = status::of(observed, model, situation, work.remarks, work.pod_failure);
-    show(plan, written, wanted, status::only_progress, observed.now)
+    let plan = show(plan, written, wanted, status::only_progress, observed.now);
+    Plan { statement: spending::statement(observed, plan.status.is_some()), ..plan }
 }

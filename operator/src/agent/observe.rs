@@ -27,7 +27,7 @@ use super::{
     waves::{Replacement, Waves},
 };
 use crate::{
-    budget::{Claim, Funds, Ledger},
+    budget::{Claim, Funds, Ledger, Predecessor},
     clock,
     controller::Controller,
     declared::Attachments,
@@ -167,6 +167,8 @@ impl AgentController {
             summary: AgentSummary { shares: self.ledger.existing(&namespace, shares), ..summary },
             work: None,
             funds: Funds::default(),
+            statement: agent.metadata.uid.as_deref().and_then(|uid| self.ledger.statement(uid)),
+            predecessor: self.predecessor(&agent),
             settings: self.settings.clone(),
             master: self.master.clone(),
             agent,
@@ -182,6 +184,12 @@ impl AgentController {
         id.is_some_and(asks) && oldest_office(&self.caches.offices, Some(&namespace), &name).is_none()
     }
 
+    fn predecessor(&self, agent: &KomputerAgent) -> Predecessor {
+        let id = AgentId::new(agent.namespace().unwrap_or_default(), agent.name_any());
+        let of = |id| self.ledger.predecessor(&id, agent.metadata.uid.as_deref().unwrap_or_default());
+        id.map(of).unwrap_or_default()
+    }
+
     fn can_grow(&self, volume: &AgentVolume) -> Option<bool> {
         let class = self.caches.storage_classes.get(&ObjectRef::new(volume.spec.storage_class_name.as_deref()?))?;
         Some(class.allow_volume_expansion == Some(true))
@@ -191,14 +199,10 @@ impl AgentController {
     fn ask_for_funds(&self, observed: &mut Observed) {
         let Some(id) = observed.id() else { return };
         observed.work = spending::work(observed);
-        let is_settled = spending::may_be_settled(observed)
-            && self.places.leave(&id)
-            && self.inbox.has_read(&id, observed.uid(), self.ledger.ended(observed.uid(), observed.now));
         let claim = Claim {
             agent: &observed.agent,
             summary: &observed.summary,
             work: observed.work.as_ref(),
-            is_settled,
             now: observed.now,
         };
         observed.funds = self.ledger.ask(&id, claim);

@@ -11,7 +11,7 @@ use super::{
     waves::Replacement,
 };
 use crate::{
-    budget::{Funds, Work},
+    budget::{Funds, Predecessor, Statement, Work},
     fold::AgentSummary,
     keys::MasterKey,
     settings::Settings,
@@ -59,6 +59,10 @@ pub struct Observed {
     pub work: Option<Work>,
     /// What budgets let that cost.
     pub funds: Funds,
+    /// What is kept of that for when it is gone, where anything is.
+    pub statement: Option<Arc<Statement>>,
+    /// Another agent of its name that was before it.
+    pub predecessor: Predecessor,
     /// The installation's settings.
     pub settings: Arc<Settings>,
     /// What secrets are derived from.
@@ -143,6 +147,8 @@ impl Observed {
             summary: AgentSummary::default(),
             work: None,
             funds: Funds::default(),
+            statement: None,
+            predecessor: Predecessor::Over,
             settings: Arc::new(settings),
             master: MasterKey::new([7; 64]),
             written: None,

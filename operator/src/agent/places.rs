@@ -73,8 +73,18 @@ impl Places {
         shared.get(id).into_iter().flatten().cloned().chain([id.name().to_owned()]).collect()
     }
 
-    fn forget_pods(&self, id: &AgentId) {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    /// Whether a pod that it may be in is on its way.
+    fn is_being_made(&self, id: &AgentId) -> bool {
+        self.pods_of(id).iter().any(|pod| self.making.contains(id.namespace(), pod))
+    }
+
+    /// Forgets those pods, in which it is not.
+    fn forget_pods(&self, id: &AgentId, pods: &BTreeSet<String>) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let left: BTreeSet<_> = shared.remove(id).into_iter().flatten().filter(|pod| !pods.contains(pod)).collect();
+        if !left.is_empty() {
+            shared.insert(id.clone(), left);
+        }
     }
 
     fn note_shared(&self, pod: &AgentPod) {
@@ -88,7 +98,7 @@ impl Places {
     /// The agent wants no pod, or is gone: its place is free as soon as no pod of it is left. Answers whether none is, by
     /// the apiserver's own word; where some may be, the agent is looked at again once none is.
     pub fn leave(&self, id: &AgentId) -> bool {
-        let may_be_let_in = self.pods_of(id).iter().any(|pod| self.making.contains(id.namespace(), pod));
+        let may_be_let_in = self.is_being_made(id);
         let mut line = self.line();
         let is_gone = line.leave(id, may_be_let_in);
         self.tell(line);

@@ -5,10 +5,8 @@ use kube::ResourceExt;
 
 use super::observed::Observed;
 use crate::{
-    budget::{Grant, Work},
-    carry_out::FINALIZER,
+    budget::{Counted, Grant, Statement, Work},
     fold::AgentSummary,
-    plan::Hold,
     task::replacement,
 };
 
@@ -58,6 +56,9 @@ fn recorded(observed: &Observed) -> Option<&TaskAllowance> {
 /// What the agent is told now; nothing where that has to be in its status first. More is told once that says so, and less
 /// before: whatever an agent was told, and may spend, is in its status.
 pub(super) fn told(observed: &Observed, task: &str) -> Option<Allowance> {
+    if observed.funds.is_reading {
+        return None;
+    }
     let Some(Grant { up_to, budget }) = observed.funds.grant.clone() else {
         return recorded(observed).is_none().then(Allowance::default);
     };
@@ -76,31 +77,18 @@ pub(super) fn allowance(observed: &Observed) -> Option<TaskAllowance> {
     })
 }
 
-/// Whether nothing more can come of an agent that is going, as far as its status says: the stream is still to be read.
-pub(super) fn may_be_settled(observed: &Observed) -> bool {
-    let written = AgentSummary::from(&*observed.agent);
-    let written = written.cursor == observed.summary.cursor && written.shares == observed.summary.shares;
-    let is_going = observed.agent.metadata.deletion_timestamp.is_some();
-    is_going && holds(observed) && observed.its_pod().is_none() && written && ends_are_written(observed)
-}
-
-/// Whether each task that has ended says so: another agent of that name would do it again.
-fn ends_are_written(observed: &Observed) -> bool {
-    observed.tasks.iter().all(|(task, phase)| !phase.is_terminal() || task.phase().is_terminal())
-}
-
-/// Whether the operator's finalizer keeps the agent.
-pub(super) fn holds(observed: &Observed) -> bool {
-    observed.agent.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
-}
-
-/// What becomes of the finalizer: an agent that budgets count has it before it costs anything.
-pub(super) fn hold(observed: &Observed) -> Option<Hold> {
-    let is_going = observed.agent.metadata.deletion_timestamp.is_some();
-    let funds = &observed.funds;
-    if !holds(observed) {
-        return (funds.is_counted && !is_going).then_some(Hold::Take);
-    }
-    let may_go = !funds.is_counted || observed.namespace_is_going || is_going && funds.is_departed;
-    may_go.then_some(Hold::Release)
+/// What is to be kept of what the agent has cost, for when it is gone: before it may cost anything, before it may cost more,
+/// and as often as its status is written, which has it too.
+pub(super) fn statement(observed: &Observed, is_told: bool) -> Option<Statement> {
+    let kept = observed.statement.as_deref();
+    let Counted { budgets, reserved } = match &observed.funds.counted {
+        Some(counted) => counted.clone(),
+        None => kept.map(|_| Counted::default())?,
+    };
+    let AgentSummary { cursor, shares, .. } = observed.summary.clone();
+    let wanted = Statement { agent: observed.id()?, uid: observed.uid().into(), cursor, shares, budgets, reserved };
+    let is_due = kept.is_none_or(|kept| {
+        is_told && *kept != wanted || kept.budgets != wanted.budgets || kept.reserved < wanted.reserved
+    });
+    (is_due && !observed.funds.is_reading).then_some(wanted)
 }

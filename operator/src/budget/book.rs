@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 use komputer_events::Money;
 
-use super::{allowance::Room, claim::Shortage, shares::Share, terms::Terms};
+use super::{allowance::Room, claim::Shortage, shares::Share, statement::Statement, terms::Terms};
 
 /// A budget, and its agents by their uids.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Entry {
     /// What its task may still cost.
     pub(super) reserved: Money,
     pub(super) waits: bool,
-    /// Whether its share changes no more.
+    /// Whether it is gone, and its share changes no more.
     pub(super) is_settled: bool,
 }
 
@@ -49,6 +49,19 @@ impl Book {
         let reserved = if selects { known.reserved } else { Money::ZERO };
         let entry = Entry { name: name.into(), share: share.unwrap_or_default(), reserved, ..Entry::default() };
         self.entries.insert(known.uid.clone(), entry);
+    }
+
+    /// Goes on counting an agent that is gone.
+    pub(super) fn keep(&mut self, gone: &Statement, is_settled: bool) {
+        let share = gone.shares.of(&self.terms.meter.uid);
+        let reserved = if gone.budgets.contains(&self.terms.meter.uid) { gone.reserved } else { Money::ZERO };
+        if share.is_none() && reserved == Money::ZERO {
+            self.entries.remove(&gone.uid);
+            return;
+        }
+        let share = share.unwrap_or_default();
+        let entry = Entry { name: gone.agent.name().into(), share, reserved, waits: false, is_settled };
+        self.entries.insert(gone.uid.clone(), entry);
     }
 
     /// What was spent in the period that `now` is in.

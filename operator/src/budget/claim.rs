@@ -1,4 +1,6 @@
 //! What an agent asks for, and what it gets.
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use komputer_crds::v1beta1::{KomputerAgent, TaskAllowance};
 use komputer_events::Money;
@@ -15,8 +17,6 @@ pub struct Claim<'a> {
     pub summary: &'a AgentSummary,
     /// What it works on, or begins next.
     pub work: Option<&'a Work>,
-    /// Whether nothing more can come of it: its pod is gone, all it said is read, and its status has that.
-    pub is_settled: bool,
     /// Now.
     pub now: Timestamp,
 }
@@ -63,14 +63,23 @@ impl Work {
 /// What an agent gets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Funds {
-    /// Whether budgets count what it costs.
-    pub is_counted: bool,
-    /// Whether nothing more can come of it, budgets have what it has cost for good, and it may go.
-    pub is_departed: bool,
+    /// By whom it is counted, where budgets count what it costs.
+    pub counted: Option<Counted>,
     /// What its task may cost; none where no budget limits it.
     pub grant: Option<Grant>,
     /// Why the task cannot go on, where it cannot.
     pub shortage: Option<Shortage>,
+    /// Whether nobody gets anything yet, because it is not known what agents have cost that are gone.
+    pub is_reading: bool,
+}
+
+/// Who counts what an agent costs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// The uids of the budgets that are for it.
+    pub budgets: BTreeSet<String>,
+    /// What its task may still cost.
+    pub reserved: Money,
 }
 
 /// A budget that has nothing left for a task.

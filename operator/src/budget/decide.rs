@@ -1,4 +1,4 @@
-//! What to do about a budget: its status is written, and takes over what agents have cost that go.
+//! What to do about a budget: its status is written, and takes over what agents have cost that are gone.
 use komputer_crds::{
     v1beta1::{KomputerBudgetStatus, StatusConditions},
     validate::{self, Kind},
@@ -14,20 +14,23 @@ use super::{
     terms::Departed,
 };
 use crate::{
-    plan::{Exactly, Plan},
+    plan::Plan,
     prune::deprecated,
     status::{Written, show},
 };
 
-/// Agents that may be going at once; more wait for their turn (`status.departing`).
+/// Agents whose going may be counted at once; more wait for their turn (`status.departing`).
 const DEPARTING: usize = 500;
 
 /// What to do about a budget.
 pub fn decide(observed: &Observed) -> Plan<KomputerBudgetStatus> {
     let budget = &*observed.budget;
+    if observed.is_reading {
+        return Plan::nothing(); // what agents have cost that are gone is not known yet
+    }
     let span = Calendar::of(&budget.spec).map(|calendar| calendar.span(observed.now)).unwrap_or_default();
     let standing = observed.standing.clone().unwrap_or_default();
-    let (departed, leaving) = depart(Departed::of(budget), &standing, span);
+    let departed = depart(Departed::of(budget), &standing, span);
     let limit = budget.spec.limit_usd.parse().unwrap_or_default();
     let situation = situation(observed, limit, standing.spent);
     let before = budget.status.as_ref().map_or(&[][..], StatusConditions::conditions);
@@ -39,29 +42,26 @@ pub fn decide(observed: &Observed) -> Plan<KomputerBudgetStatus> {
     let wanted = wanted.with_conditions(generation, conditions);
 
     let again = span.end.map(|end| end.duration_since(observed.now).unsigned_abs());
-    let plan = Plan {
-        present: leaving.into_iter().map(|leaving| Exactly { name: leaving.name, uid: leaving.uid }).collect(),
-        again,
-        ..Plan::nothing()
-    };
+    let plan = Plan { again, ..Plan::nothing() };
     let written = Written { status: budget.status.as_ref(), at: observed.written };
     show(plan, written, wanted, status::only_figures, observed.now)
 }
 
-/// Takes over what agents have cost that are going, each once: who is in the list is counted already, and stays in it as
-/// long as its object is there.
-fn depart(kept: Departed, standing: &Standing, span: Span) -> (Departed, Vec<Leaving>) {
+/// Takes over what agents have cost that are gone, each once: who is in the list is counted already, and stays in it until
+/// its statement is forgotten.
+fn depart(kept: Departed, standing: &Standing, span: Span) -> Departed {
     let mut departed = Departed {
         start: span.start,
         cost: kept.since(span.start),
-        agents: kept.agents.into_iter().filter(|uid| standing.present.contains(uid)).collect(),
+        agents: kept.agents.into_iter().filter(|uid| standing.gone.contains(uid)).collect(),
     };
     let room = DEPARTING.saturating_sub(departed.agents.len());
     let new = standing.leaving.iter().filter(|leaving| !departed.agents.contains(&leaving.uid)).take(room);
-    let leaving: Vec<_> = new.cloned().collect();
-    departed.cost = departed.cost + leaving.iter().map(|leaving| leaving.cost).sum::<Money>();
-    departed.agents.extend(leaving.iter().map(|leaving| leaving.uid.clone()));
-    (departed, leaving)
+    for Leaving { uid, cost } in new.cloned().collect::<Vec<_>>() {
+        departed.cost = departed.cost + cost;
+        departed.agents.insert(uid);
+    }
+    departed
 }
 
 fn situation(observed: &Observed, limit: Money, spent: Money) -> Situation {

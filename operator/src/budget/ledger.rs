@@ -1,4 +1,9 @@
-//! All budgets' books, in memory: whatever stands in them stands in statuses too, and is read from there by who leads next.
+//! All budgets' books, in memory: whatever stands in them stands in statuses or statements too, and is read from there by who
+//! leads next.
+mod gone;
+
+pub use gone::Predecessor;
+
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -8,12 +13,14 @@ use jiff::Timestamp;
 use komputer_crds::v1beta1::{KomputerAgent, KomputerBudget, KomputerTask};
 use komputer_events::{AgentId, Money};
 use kube::{ResourceExt, runtime::reflector::ObjectRef};
+use tokio::sync::Notify;
 
 use super::{
     book::Known,
     claim::{Claim, Funds, Shortage, Work},
     namespace::Namespace,
     shares::Shares,
+    statement::Statement,
     terms::{Meter, Terms},
 };
 use crate::{fold::AgentSummary, queue::Queue, task::TaskIndex, watch::Change};
@@ -25,15 +32,17 @@ pub struct Ledger {
     tasks: Queue<KomputerTask>,
     budgets: Queue<KomputerBudget>,
     index: Arc<TaskIndex>,
+    /// Whether something may be done about agents that are gone.
+    stirs: Notify,
 }
 
 #[derive(Default)]
 struct State {
     leads: bool,
+    /// Statements that are kept, by the agents' uids; nothing until they have been read.
+    kept: Option<HashMap<String, Arc<Statement>>>,
     namespaces: HashMap<String, Namespace>,
     shortages: HashMap<AgentId, Shortage>,
-    /// When agents that are going were first seen without a pod, by their uids.
-    ended: HashMap<String, Timestamp>,
 }
 
 /// What a budget's status says of its agents.
@@ -45,17 +54,15 @@ pub struct Standing {
     pub reserved: Money,
     /// How many it is for.
     pub selected: usize,
-    /// Those that are going, whose share changes no more and is not counted as departed yet.
+    /// Those that are gone, whose share changes no more and is not counted as departed yet.
     pub leaving: Vec<Leaving>,
-    /// Those that are there still.
-    pub present: BTreeSet<String>,
+    /// The uids of all that are gone and not forgotten yet.
+    pub gone: BTreeSet<String>,
 }
 
-/// An agent that is going.
+/// An agent that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaving {
-    /// Its name.
-    pub name: String,
     /// Its uid.
     pub uid: String,
     /// What it has cost in this period.
@@ -70,7 +77,7 @@ impl Ledger {
         budgets: Queue<KomputerBudget>,
         index: Arc<TaskIndex>,
     ) -> Self {
-        Self { state: Mutex::default(), agents, tasks, budgets, index }
+        Self { state: Mutex::default(), agents, tasks, budgets, index, stirs: Notify::new() }
     }
 
     /// From now on agents say how they stand before their statuses do.
@@ -82,16 +89,16 @@ impl Ledger {
     pub fn agent_changed(&self, agent: &KomputerAgent, change: Change) {
         let (namespace, name) = (agent.namespace().unwrap_or_default(), agent.name_any());
         let mut state = self.lock();
-        let leads = state.leads;
-        let place = state.namespaces.entry(namespace.clone()).or_default();
-        let gone = place.agent_changed(&name, (change == Change::Applied).then(|| known(agent)), leads);
-        for budget in place.books.keys() {
-            self.budgets.wake(ObjectRef::new(budget).within(&namespace));
-        }
-        if let Some(uid) = gone {
+        let State { leads, namespaces, kept, shortages } = &mut *state;
+        let place = namespaces.entry(namespace.clone()).or_default();
+        let known = (change == Change::Applied).then(|| known(agent));
+        let statement = |uid: &str| kept.as_ref()?.get(uid).map(|statement| Statement::clone(statement));
+        let gone = place.agent_changed(&name, known, *leads, statement);
+        self.wake_budgets(&namespace, place);
+        if gone.is_some() {
             self.wake(&namespace, place.waiting());
-            state.ended.remove(&uid);
-            state.shortages.retain(|id, _| id.name() != name || id.namespace() != namespace);
+            shortages.retain(|id, _| id.name() != name || id.namespace() != namespace);
+            self.stirs.notify_one();
         }
     }
 
@@ -106,6 +113,7 @@ impl Ledger {
         }
         if place.budget_changed(&budget.name_any(), terms) {
             self.wake(&namespace, place.agents.keys().map(String::as_str));
+            self.stirs.notify_one();
         }
     }
 
@@ -123,23 +131,18 @@ impl Ledger {
         shares.retain(|uid| place.is_some_and(|place| place.has_budget(uid)))
     }
 
-    /// Since when an agent that is going has been seen without a pod.
-    pub fn ended(&self, uid: &str, now: Timestamp) -> Timestamp {
-        *self.lock().ended.entry(uid.to_owned()).or_insert(now)
-    }
-
     /// Takes into account how an agent stands, and gives its task what it may have.
     pub fn ask(&self, id: &AgentId, claim: Claim<'_>) -> Funds {
         let mut state = self.lock();
+        let is_reading = state.kept.is_none();
         let Some(place) = state.namespaces.get_mut(id.namespace()) else { return Funds::default() };
-        let (funds, others_may_have_more) = place.ask(claim);
+        let no_more = claim.work.filter(|_| is_reading).map(|work| Work { goes_on: false, ..work.clone() });
+        let (mut funds, others_may_have_more) = place.ask(Claim { work: no_more.as_ref().or(claim.work), ..claim });
+        if let Some(work) = no_more.filter(|_| funds.counted.is_some()) {
+            funds = Funds { grant: work.recorded, shortage: None, is_reading, ..funds };
+        }
         if others_may_have_more {
             self.wake(id.namespace(), place.waiting().filter(|name| *name != id.name()));
-        }
-        if claim.is_settled && !funds.is_departed {
-            for budget in place.books.keys() {
-                self.budgets.wake(ObjectRef::new(budget).within(id.namespace()));
-            }
         }
         let before = match &funds.shortage {
             Some(shortage) => state.shortages.insert(id.clone(), shortage.clone()),
@@ -162,6 +165,12 @@ impl Ledger {
     pub fn standing(&self, budget: &KomputerBudget, now: Timestamp) -> Option<Standing> {
         let state = self.lock();
         state.namespaces.get(&budget.namespace()?)?.standing(&budget.name_any(), now)
+    }
+
+    fn wake_budgets(&self, namespace: &str, place: &Namespace) {
+        for budget in place.books.keys() {
+            self.budgets.wake(ObjectRef::new(budget).within(namespace));
+        }
     }
 
     fn wake<'a>(&self, namespace: &str, agents: impl Iterator<Item = &'a str>) {

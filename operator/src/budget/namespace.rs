@@ -1,5 +1,5 @@
 //! The agents and budgets of one namespace. Pure: what is to be woken is told to the [`super::Ledger`].
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use komputer_crds::v1beta1::KomputerAgent;
@@ -9,7 +9,9 @@ use kube::ResourceExt;
 use super::{
     allowance::{Grant, headroom},
     book::{Book, Entry, Known},
-    claim::{Claim, Funds, Shortage, Work},
+    claim::{Claim, Counted, Funds, Shortage, Work},
+    shares::Shares,
+    statement::Statement,
     terms::{Meter, Terms},
 };
 
@@ -18,26 +20,83 @@ use super::{
 pub(super) struct Namespace {
     pub(super) agents: BTreeMap<String, Known>,
     pub(super) books: BTreeMap<String, Book>,
+    /// Agents that are gone, and that budgets have not counted for good, by their uids.
+    pub(super) gone: BTreeMap<String, Gone>,
+}
+
+/// An agent that is gone.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Gone {
+    /// How it stands with its budgets.
+    pub(super) statement: Statement,
+    /// Whether that has all that it said.
+    pub(super) is_settled: bool,
 }
 
 impl Namespace {
-    /// Takes an agent's object into account, or that it is gone. Who leads knows agents better than their statuses.
-    /// Answers the uid of the one that is gone.
-    pub(super) fn agent_changed(&mut self, name: &str, known: Option<Known>, leads: bool) -> Option<String> {
+    /// Takes an agent's object into account, or that it is gone, and its statement where it has one. Who leads knows agents
+    /// better than their statuses. Answers the uid of the one that is gone.
+    pub(super) fn agent_changed(
+        &mut self,
+        name: &str,
+        known: Option<Known>,
+        leads: bool,
+        statement: impl FnOnce(&str) -> Option<Statement>,
+    ) -> Option<String> {
         let before = match &known {
             Some(known) => self.agents.insert(name.into(), known.clone()),
             None => self.agents.remove(name),
         };
         let gone = before.filter(|before| known.as_ref().is_none_or(|known| known.uid != before.uid));
-        for book in self.books.values_mut() {
-            if let Some(gone) = &gone {
-                book.entries.remove(&gone.uid);
-            }
-            if let Some(known) = &known {
-                book.seed(name, known, !leads);
+        if let Some(gone) = &gone {
+            match statement(&gone.uid) {
+                Some(statement) => self.leave(statement),
+                None => self.forget(&gone.uid),
             }
         }
+        if let Some(known) = &known {
+            self.gone.remove(&known.uid); // it was taken for gone where the cache did not show it yet
+            self.books.values_mut().for_each(|book| book.seed(name, known, !leads));
+        }
         gone.map(|gone| gone.uid)
+    }
+
+    /// Goes on counting an agent that is gone; what is known of it is at least what its statement says.
+    pub(super) fn leave(&mut self, statement: Statement) {
+        for book in self.books.values_mut().filter(|book| !book.entries.contains_key(&statement.uid)) {
+            book.keep(&statement, false);
+        }
+        self.gone.insert(statement.uid.clone(), Gone { statement, is_settled: false });
+    }
+
+    /// All that an agent said that is gone has been read, and came to this.
+    pub(super) fn settle(&mut self, uid: &str, shares: Shares) {
+        let Some(gone) = self.gone.get_mut(uid) else { return };
+        gone.statement = Statement { shares, reserved: Money::ZERO, ..gone.statement.clone() };
+        gone.is_settled = true;
+        self.books.values_mut().for_each(|book| book.keep(&gone.statement, true));
+    }
+
+    /// Whether budgets have for good what an agent has cost.
+    pub(super) fn is_counted_for_good(&self, uid: &str) -> bool {
+        let has = |book: &Book| !book.entries.contains_key(uid) || book.terms.departed.agents.contains(uid);
+        self.books.values().all(has)
+    }
+
+    /// Knows an agent no more.
+    pub(super) fn forget(&mut self, uid: &str) {
+        self.gone.remove(uid);
+        self.books.values_mut().for_each(|book| drop(book.entries.remove(uid)));
+    }
+
+    /// Whether the agent is there.
+    pub(super) fn has_agent(&self, name: &str, uid: &str) -> bool {
+        self.agents.get(name).is_some_and(|known| known.uid == uid)
+    }
+
+    /// Whether another agent of that name is gone and not forgotten yet.
+    pub(super) fn has_predecessor(&self, name: &str, uid: &str) -> bool {
+        self.gone.values().any(|gone| gone.statement.agent.name() == name && gone.statement.uid != uid)
     }
 
     /// Takes a budget into account, or that it is gone. Answers whether that is anything to agents: what its status says of
@@ -48,9 +107,11 @@ impl Namespace {
         let concerns_agents = before.as_ref().map(|book| stands(&book.terms)) != terms.as_ref().map(stands);
         if let Some(terms) = terms {
             let mut book = Book::new(terms);
-            match before.filter(|before| before.terms.meter.uid == book.terms.meter.uid) {
-                Some(before) => book.entries = before.entries,
-                None => self.agents.iter().for_each(|(name, known)| book.seed(name, known, true)),
+            if let Some(before) = before.filter(|before| before.terms.meter.uid == book.terms.meter.uid) {
+                book.entries = before.entries;
+            } else {
+                self.agents.iter().for_each(|(name, known)| book.seed(name, known, true));
+                self.gone.values().for_each(|gone| book.keep(&gone.statement, gone.is_settled));
             }
             self.books.insert(name.into(), book);
         }
@@ -64,6 +125,12 @@ impl Namespace {
 
     fn selecting(&self, agent: &KomputerAgent) -> impl Iterator<Item = &Book> {
         self.books.values().filter(|book| book.terms.selects(agent.labels()))
+    }
+
+    /// Those of the budgets that are there still.
+    pub(super) fn meters_of(&self, budgets: &BTreeSet<String>) -> Vec<Meter> {
+        let meters = self.books.values().map(|book| &book.terms.meter);
+        meters.filter(|meter| budgets.contains(&meter.uid)).cloned().collect()
     }
 
     pub(super) fn has_budget(&self, uid: &str) -> bool {
@@ -80,13 +147,12 @@ impl Namespace {
             Some(work) => self.grant(&uid, claim, work),
             None => (None, None),
         };
-        let departed = |book: &&Book| book.terms.departed.agents.contains(&uid);
-        let mut counting = self.books.values().filter(|book| claim.shares().of(&book.terms.meter.uid).is_some());
-        let is_counted = self.selecting(claim.agent).next().is_some() || counting.clone().next().is_some();
-        let is_departed = claim.is_settled && counting.all(|book| departed(&book));
-        self.reserve(&uid, claim, grant.as_ref(), shortage.is_some());
+        let budgets: BTreeSet<_> = self.selecting(claim.agent).map(|book| book.terms.meter.uid.clone()).collect();
+        let has_cost = self.books.values().any(|book| claim.shares().of(&book.terms.meter.uid).is_some());
+        let reserved = self.reserve(&uid, claim, grant.as_ref(), shortage.is_some());
+        let counted = (has_cost || !budgets.is_empty()).then_some(Counted { budgets, reserved });
         let is_less = self.taken(&uid).iter().any(|(budget, taken)| before.get(budget).is_some_and(|was| taken < was));
-        (Funds { is_counted, is_departed, grant, shortage }, is_less)
+        (Funds { counted, grant, shortage, is_reading: false }, is_less)
     }
 
     /// Makes entries for an agent, with what its events come to.
@@ -100,7 +166,6 @@ impl Namespace {
             let entry = book.entries.entry(uid.into()).or_insert_with(Entry::default);
             entry.name = claim.agent.name_any();
             entry.share = share.unwrap_or_default();
-            entry.is_settled = claim.is_settled;
         }
     }
 
@@ -127,7 +192,7 @@ impl Namespace {
     }
 
     /// Sets aside what was given: what is being taken back too, until the agent was told.
-    fn reserve(&mut self, uid: &str, claim: Claim<'_>, grant: Option<&Grant>, waits: bool) {
+    fn reserve(&mut self, uid: &str, claim: Claim<'_>, grant: Option<&Grant>, waits: bool) -> Money {
         let work = claim.work;
         let granted = grant.zip(work).map(|(grant, work)| grant.up_to.saturating_sub(work.cost));
         let recorded = work.map(Work::left).unwrap_or_default();
@@ -139,6 +204,7 @@ impl Namespace {
                 entry.waits = waits && selects;
             }
         }
+        reserved
     }
 
     /// What of each budget an agent has taken or may take.
@@ -160,19 +226,15 @@ impl Namespace {
         let start = book.terms.span(now).start;
         let leaving =
             book.entries.iter().filter(|(uid, entry)| entry.is_settled && !book.terms.departed.agents.contains(*uid));
-        let leaving = leaving.map(|(uid, entry)| super::Leaving {
-            name: entry.name.clone(),
-            uid: uid.clone(),
-            cost: entry.share.since(start),
-        });
+        let leaving = leaving.map(|(uid, entry)| super::Leaving { uid: uid.clone(), cost: entry.share.since(start) });
         let mut leaving: Vec<_> = leaving.collect();
-        leaving.sort_by(|one, other| one.name.cmp(&other.name));
+        leaving.sort_by(|one, other| one.uid.cmp(&other.uid));
         Some(super::Standing {
             spent: book.spent(now),
             reserved: book.reserved(),
             selected: self.agents.values().filter(|known| book.terms.selects(&known.labels)).count(),
             leaving,
-            present: self.agents.values().map(|known| known.uid.clone()).collect(),
+            gone: self.gone.keys().cloned().collect(),
         })
     }
 }

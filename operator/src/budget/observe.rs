@@ -30,6 +30,8 @@ pub struct Observed {
     pub budget: Arc<KomputerBudget>,
     /// How it stands; nothing where it is not valid.
     pub standing: Option<Standing>,
+    /// Whether it is not known yet what agents have cost that are gone.
+    pub is_reading: bool,
     /// Whether its namespace is being deleted.
     pub namespace_is_going: bool,
     /// When its status was last written.
@@ -49,6 +51,7 @@ impl Controller for BudgetController {
         let namespace = self.namespaces.get(&ObjectRef::new(&budget.namespace().unwrap_or_default()));
         Observed {
             standing: self.ledger.standing(&budget, now),
+            is_reading: self.ledger.is_reading(),
             namespace_is_going: namespace.is_some_and(|namespace| namespace.metadata.deletion_timestamp.is_some()),
             budget,
             written,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use komputer_crds::v1beta1::BudgetShare;
 use komputer_events::Money;
+use serde::{Deserialize, Serialize};
 
 use super::terms::Meter;
 
@@ -18,7 +19,8 @@ pub struct Share {
 }
 
 /// What an agent has cost, by the budgets' uids: of each the newest period it has cost something in.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(into = "Vec<BudgetShare>", from = "Vec<BudgetShare>")]
 pub struct Shares(BTreeMap<String, Share>);
 
 /// Budgets that one agent can be counted for (`status.budgets`).
@@ -85,5 +87,17 @@ impl From<&[BudgetShare]> for Shares {
             (share.budget_uid.clone(), Share { start: share.period_start.as_ref().map(|start| start.0), cost })
         };
         Self(written.iter().map(share).collect())
+    }
+}
+
+impl From<Vec<BudgetShare>> for Shares {
+    fn from(written: Vec<BudgetShare>) -> Self {
+        Self::from(&*written)
+    }
+}
+
+impl From<Shares> for Vec<BudgetShare> {
+    fn from(shares: Shares) -> Self {
+        shares.to_status()
     }
 }

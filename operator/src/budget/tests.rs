@@ -19,6 +19,7 @@ use super::{
     namespace::Namespace,
     observe::Observed,
     shares::Shares,
+    statement::Statement,
     terms::Terms,
 };
 use crate::fold::AgentSummary;
@@ -77,7 +78,7 @@ impl Team {
                 labels: agent.metadata.labels.clone().unwrap(),
                 ..Known::default()
             };
-            team.namespace.agent_changed(name, Some(known), true);
+            team.namespace.agent_changed(name, Some(known), true, |_| None);
             let member = Member { agent, summary: AgentSummary::default(), cost: Money::ZERO, recorded: None };
             team.agents.insert((*name).to_owned(), member);
         }
@@ -93,13 +94,7 @@ impl Team {
         let member = self.agents.get_mut(name).unwrap();
         let work =
             Work { task: format!("{name}-task"), cost: member.cost, recorded: member.recorded.clone(), goes_on: true };
-        let claim = Claim {
-            agent: &member.agent,
-            summary: &member.summary,
-            work: Some(&work),
-            is_settled: false,
-            now: self.now,
-        };
+        let claim = Claim { agent: &member.agent, summary: &member.summary, work: Some(&work), now: self.now };
         let (funds, _) = self.namespace.ask(claim);
         member.recorded.clone_from(&funds.grant);
         funds
@@ -120,6 +115,7 @@ impl Team {
         Observed {
             standing: self.namespace.standing(budget.metadata.name.as_deref().unwrap(), self.now),
             budget: Arc::new(budget.clone()),
+            is_reading: false,
             namespace_is_going: false,
             written: None,
             now: self.now,

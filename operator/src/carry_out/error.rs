@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use komputer_events::bus::BusError;
+
 use crate::agent_client::AgentCallError;
 
 /// A write that the apiserver has not answered by then has failed.
@@ -42,6 +44,9 @@ pub enum CarryOutError {
     /// The agent could not be told.
     #[error(transparent)]
     Call(#[from] AgentCallError),
+    /// It could not be kept what the agent has cost.
+    #[error(transparent)]
+    Keep(#[from] BusError),
     /// The object or its agent has changed since it was looked at: the status would count on from an old one, or
     /// somebody else's agent would be taken over.
     #[error("it has changed since it was looked at; it is looked at again")]
@@ -59,6 +64,7 @@ impl CarryOutError {
             Self::Timeout { .. } => "Timeout",
             Self::NotOurs { .. } => "NotOurs",
             Self::Call(_) => "AgentUnreachable",
+            Self::Keep(_) => "RedisUnreachable",
             Self::Outdated => "Outdated",
             Self::NotLeading => "NotLeading",
         }

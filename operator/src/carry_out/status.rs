@@ -1,4 +1,4 @@
-//! Writes of the object that is looked at: its status, and the operator's finalizer.
+//! Writes of the object that is looked at.
 use http::{HeaderValue, header::ACCEPT};
 use kube::{
     Resource, ResourceExt,
@@ -9,36 +9,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    CarryOutError, Hands, METADATA, SPEND_MANAGER, STATUS_MANAGER,
+    CarryOutError, Hands, METADATA, STATUS_MANAGER,
     error::{is_conflict, is_not_found},
     kind,
 };
 use crate::freshness::Version;
 
 impl Hands {
-    /// Sets the operator's finalizers of an object, and touches nobody else's; of one that is gone, nothing is left to set.
-    pub(super) async fn hold<O: Resource<DynamicType = ()>>(
-        &self,
-        object: &O,
-        finalizers: &[&str],
-    ) -> Result<(), CarryOutError> {
-        let name = object.name_any();
-        let metadata = json!({ "name": name, "uid": object.uid(), "finalizers": finalizers });
-        let patch = json!({ "apiVersion": O::api_version(&()), "kind": O::kind(&()), "metadata": metadata });
-        let collection = Request::new(O::url_path(&(), object.namespace().as_deref()));
-        let params = PatchParams::apply(SPEND_MANAGER).force();
-        let request = async {
-            let request = collection.patch(&name, &params, &Patch::Apply(patch));
-            let mut request = request.map_err(kube::Error::BuildRequest)?;
-            request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA));
-            self.client.request::<PartialObjectMeta<O>>(request).await
-        };
-        match self.write("set the finalizer of", kind::<O>(), &name, request).await {
-            Err(CarryOutError::Api { source, .. }) if is_not_found(&source) || is_conflict(&source) => Ok(()),
-            result => result.map(drop),
-        }
-    }
-
     pub(super) async fn write_status<O, S>(&self, object: &O, status: &S) -> Result<Option<Version>, CarryOutError>
     where
         O: Resource<DynamicType = ()>,

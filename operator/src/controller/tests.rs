@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, convert::Infallible, str::FromStr as _};
 use http::{Request, Response};
 use k8s_openapi::{api::core::v1::ServiceAccount, apimachinery::pkg::apis::meta::v1::Time};
 use komputer_crds::v1beta1::{KomputerAgent, KomputerAgentSpec, KomputerAgentStatus, KomputerTask, KomputerTaskSpec};
+use komputer_events::bus::{Address, Credentials, Streams};
 use komputer_telemetry::Registry;
 use kube::{
     Client,
@@ -15,8 +16,14 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::{
-    agent_client::AgentClient, freshness::Freshness, lease::Leadership, lessons::Lessons, metrics::Metrics,
-    plan::Child, recorder::Recorder,
+    agent_client::AgentClient,
+    budget::{Accounts, Ledger},
+    freshness::Freshness,
+    lease::Leadership,
+    lessons::Lessons,
+    metrics::Metrics,
+    plan::Child,
+    recorder::Recorder,
 };
 
 /// Makes a child for the parent, and shows once the status of all others, which can wait.
@@ -67,6 +74,14 @@ fn agent(name: &str) -> Arc<KomputerAgent> {
     Arc::new(agent)
 }
 
+/// What agents have cost is not asked for here.
+fn nowhere() -> Accounts {
+    let credentials = Credentials { username: "operator".into(), password: "p".into() };
+    let streams = Streams::new(&Address::new("localhost", 1), &credentials).unwrap();
+    let (agents, tasks, budgets) = Default::default();
+    Accounts::new(streams, Arc::new(Ledger::new(agents, tasks, budgets, Arc::default())))
+}
+
 type Written = Arc<Mutex<Vec<String>>>;
 
 /// A controller that leads for an hour, what it has written, and what its lead ends with.
@@ -77,6 +92,7 @@ fn controller() -> (Context<Decider>, Written, watch::Sender<Option<tokio::time:
     let hands = Hands {
         client: client.clone(),
         agents: AgentClient::new(Lessons::new(client)).unwrap(),
+        accounts: nowhere(),
         recorder: Recorder::silent(),
         leading: Leadership::new(leads),
         metrics: Metrics::new(&Registry::new("komputer-operator")),

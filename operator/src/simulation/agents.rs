@@ -31,9 +31,9 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Whether the agent that began it is held until it is read.
-    pub(super) fn is_held(&self, held: &BTreeSet<String>) -> bool {
-        held.contains(&self.first)
+    /// Whether the agent that began it is not over before it is read.
+    pub(super) fn is_counted(&self, counted: &BTreeSet<String>) -> bool {
+        counted.contains(&self.first)
     }
 }
 
@@ -47,8 +47,8 @@ pub(super) struct Agents {
     pub(super) billed: BTreeMap<String, Money>,
     /// What went down with a volume before it was published.
     lost: BTreeMap<String, Money>,
-    /// Agents that the operator keeps until it has read all they said, by their uids.
-    pub(super) held: BTreeSet<String>,
+    /// Agents that are not over before all they said is read, by their uids.
+    pub(super) counted: BTreeSet<String>,
     /// Tasks of which something went down with a volume.
     pub(super) unheard: BTreeSet<String>,
     /// Whose uids those are.
@@ -166,7 +166,7 @@ impl Agents {
         let agent = &self.workspaces[volume].uid;
         let run = self.runs.entry(uid.into()).or_default();
         // One that no budget counts goes at once, and another of its name may do again what nobody has heard of.
-        let is_unheard = self.unheard.contains(uid) || !run.first.is_empty() && !run.is_held(&self.held);
+        let is_unheard = self.unheard.contains(uid) || !run.first.is_empty() && !run.is_counted(&self.counted);
         assert!(run.ends.is_empty() || is_unheard, "task {uid} runs again by {agent}, after {run:?}");
         if run.first.is_empty() {
             run.first.clone_from(agent);

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::carry_out::{FINALIZER, SPEND_MANAGER};
-
 /// A kind by its plural.
 pub(super) type Plural = String;
 /// Where an object is: its kind, its namespace and its name.
@@ -45,9 +43,8 @@ fn conflict(message: &str) -> Answer {
     refusal(409, "Conflict", message)
 }
 
-/// Who writes what, and how.
-pub(super) struct Patch<'a> {
-    pub(super) manager: &'a str,
+/// What is written, and how.
+pub(super) struct Patch {
     pub(super) of_status: bool,
     pub(super) is_apply: bool,
     pub(super) body: Value,
@@ -119,7 +116,7 @@ impl Apiserver {
         self.store(place, object, "ADDED")
     }
 
-    pub(super) fn patch(&mut self, place: Place, patch: Patch<'_>) -> Answer {
+    pub(super) fn patch(&mut self, place: Place, patch: Patch) -> Answer {
         let wants = |key: &str| patch.body["metadata"][key].as_str().map(str::to_owned);
         let Some(before) = self.objects.get(&place).cloned() else {
             return match (patch.is_apply && !patch.of_status, wants("uid")) {
@@ -140,8 +137,6 @@ impl Apiserver {
         let mut after = before.clone();
         if patch.of_status {
             after["status"] = patch.body["status"].clone();
-        } else if patch.manager == SPEND_MANAGER {
-            set_finalizers(&mut after, &patch.body);
         } else {
             merge(&mut after, &patch.body, patch.is_apply);
         }
@@ -266,14 +261,6 @@ pub(super) fn seconds(time: Timestamp) -> String {
 
 fn selects(selector: Option<&(String, String)>, object: &Value) -> bool {
     selector.is_none_or(|(key, value)| object["metadata"]["labels"][key] == *value)
-}
-
-/// The operator's finalizer is as it says, and others' stay.
-fn set_finalizers(object: &mut Value, body: &Value) {
-    let before = object["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-    let others = before.into_iter().filter(|finalizer| finalizer != FINALIZER);
-    let wanted = body["metadata"]["finalizers"].as_array().cloned().unwrap_or_default();
-    object["metadata"]["finalizers"] = others.chain(wanted).collect();
 }
 
 fn merge(object: &mut Value, body: &Value, is_apply: bool) {

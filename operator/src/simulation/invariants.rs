@@ -5,13 +5,7 @@ use jiff::SignedDuration;
 use komputer_events::Money;
 use serde_json::Value;
 
-use super::{
-    World,
-    agents::CALL,
-    apiserver::{Apiserver, Place},
-    kubelet::inhabitants,
-    users::BUDGET,
-};
+use super::{World, agents::CALL, apiserver::Apiserver, kubelet::inhabitants, users::BUDGET};
 
 /// Names that agents have in a namespace: each may pass a budget by its last call.
 const AGENTS: u64 = 6;
@@ -101,6 +95,7 @@ impl World {
         self.check_runs();
         self.check_offices();
         self.check_deleted();
+        self.check_forgotten();
     }
 
     /// Each time of a schedule has one task, which is made once, unless somebody deletes it before the schedule's status
@@ -140,17 +135,19 @@ impl World {
         }
     }
 
-    /// A deleted agent that a budget counts is not let go of while it is in a pod, where it may spend still.
-    pub(super) fn check_release(&self, agent: &Place) {
-        let etcd = self.network.etcd();
-        let Some(metadata) = etcd.objects.get(agent).map(|found| &found["metadata"]) else { return };
-        let is_counted = metadata["labels"]["team"] == "red" && etcd.get("komputerbudgets", &agent.1, BUDGET).is_some();
-        if metadata["deletionTimestamp"].is_null() || !is_counted {
-            return;
+    /// Nothing is left of an agent only once it is in no pod, where it may spend still, and is gone.
+    fn check_forgotten(&mut self) {
+        let forgotten = std::mem::take(&mut self.redis.0.lock().unwrap().forgotten);
+        let etcd = self.network.apiserver.lock().unwrap();
+        for (agent, uid) in forgotten {
+            let mut pods = etcd.all("pods").filter(|(pod, _)| pod.1 == agent.namespace());
+            let found = pods.find(|(place, pod)| {
+                let owner = &pod["metadata"]["ownerReferences"][0];
+                let sits = || inhabitants(place, pod).iter().any(|(name, _)| name == agent.name());
+                owner["uid"] == uid || owner["kind"] == "KomputerSquad" && sits()
+            });
+            assert!(found.is_none() && !etcd.has_uid(&uid), "{agent} is forgotten and in {found:?}");
         }
-        let mut pods = etcd.all("pods").filter(|(pod, _)| pod.1 == agent.1);
-        let found = pods.find(|(place, pod)| inhabitants(place, pod).iter().any(|(name, _)| *name == agent.2));
-        assert!(found.is_none(), "{agent:?} is let go of and in {found:?}");
     }
 
     /// What a manager is told is deleted is, also where its maker's caches do not show yet that it was ever made.
@@ -224,7 +221,7 @@ impl World {
         }
         for (uid, run) in &self.agents.runs {
             assert!(
-                run.ends.len() <= 1 || self.agents.unheard.contains(uid) || !run.is_held(&self.agents.held),
+                run.ends.len() <= 1 || self.agents.unheard.contains(uid) || !run.is_counted(&self.agents.counted),
                 "task {uid} has ended {:?}",
                 run.ends
             );
@@ -240,8 +237,7 @@ impl World {
     /// No more is spent than may be, but for the last call of each agent.
     fn check_money(&mut self) {
         let etcd = self.network.apiserver.lock().unwrap();
-        let held = etcd.all("komputeragents").filter(|(_, agent)| !agent["metadata"]["finalizers"].is_null());
-        self.agents.held.extend(held.map(|(_, agent)| text(&agent["metadata"]["uid"])));
+        self.agents.counted.extend(self.redis.0.lock().unwrap().statements.keys().cloned());
         let red = etcd.all("komputeragents").filter(|(_, agent)| agent["metadata"]["labels"]["team"] == "red");
         self.seen.team.extend(red.map(|(_, agent)| text(&agent["metadata"]["uid"])));
         for (place, budget) in etcd.all("komputerbudgets").filter(|(place, _)| place.2 == BUDGET) {

@@ -15,10 +15,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::apiserver::{Answer, Apiserver, Patch, Place, refusal};
-use crate::{
-    agent_client::{Asked, Wire, WireError},
-    carry_out::SPEND_MANAGER,
-};
+use crate::agent_client::{Asked, Wire, WireError};
 
 /// The body of an answer.
 type Content = UnsyncBoxBody<Bytes, Infallible>;
@@ -29,7 +26,6 @@ pub(super) struct Wanted {
     pub(super) method: Method,
     pub(super) place: Place,
     of_status: bool,
-    manager: String,
     is_apply: bool,
     body: Value,
 }
@@ -109,7 +105,6 @@ impl Network {
             method: parts.method,
             place: (plural, namespace, name),
             of_status,
-            manager: query.get("fieldManager").cloned().unwrap_or_default(),
             is_apply: type_.contains("apply-patch"),
             body,
         };
@@ -171,23 +166,18 @@ impl Wanted {
     pub(super) fn is_of_status(&self) -> bool {
         self.of_status
     }
-
-    /// Whether it lets an agent go that is deleted.
-    pub(super) fn is_release(&self) -> bool {
-        self.manager == SPEND_MANAGER && self.body["metadata"]["finalizers"].as_array().is_some_and(Vec::is_empty)
-    }
 }
 
 /// Does what is wanted.
 pub(super) fn execute(apiserver: &mut Apiserver, wanted: Wanted) -> Answer {
-    let Wanted { method, place, of_status, manager, is_apply, body } = wanted;
+    let Wanted { method, place, of_status, is_apply, body } = wanted;
     match method {
         Method::GET => match apiserver.objects.get(&place) {
             Some(found) => (200, found.clone()),
             None => refusal(404, "NotFound", "not found"),
         },
         Method::POST => apiserver.create(place, body),
-        Method::PATCH => apiserver.patch(place, Patch { manager: &manager, of_status, is_apply, body }),
+        Method::PATCH => apiserver.patch(place, Patch { of_status, is_apply, body }),
         Method::DELETE => apiserver.delete(&place, body["preconditions"]["uid"].as_str()),
         other => panic!("{other} is not simulated"),
     }

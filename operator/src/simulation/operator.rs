@@ -4,10 +4,14 @@ use std::{collections::BTreeSet, num::NonZeroU32, sync::Arc, time::Duration};
 use clap::Parser;
 use futures::future::join_all;
 use jiff::Timestamp;
-use komputer_events::AgentId;
+use komputer_events::{AgentId, bus::Ring};
 use komputer_telemetry::Registry;
-use kube::ResourceExt;
-use tokio::{sync::watch, task::JoinHandle, time::Instant};
+use kube::{ResourceExt, runtime::reflector::Store};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::Instant,
+};
 
 use super::{
     desk::{Desk, Key, Looks},
@@ -15,11 +19,12 @@ use super::{
     streams::Redis,
 };
 use crate::{
-    agent::AgentController,
+    agent::{AgentController, AgentPod, PodState, Replacement, Waves, pod_state},
     agent_client::AgentClient,
     arguments::Arguments,
-    budget::BudgetController,
+    budget::{Accounts, BudgetController},
     carry_out::Hands,
+    declarations::Declarations,
     declared::World,
     inbox::Inbox,
     keys::MasterKey,
@@ -34,6 +39,7 @@ use crate::{
     squad::SquadController,
     task::TaskController,
     watches::Watches,
+    wiring::departures,
 };
 use komputer_crds::v1beta1::{KomputerAgent, KomputerTask};
 
@@ -66,13 +72,9 @@ impl Standby {
         ledger.lead();
         let (until, leads) = watch::channel(Some(Instant::now() + Duration::from_hours(1_000_000)));
         let (tasks, index) = (caches.tasks.clone(), index.clone());
+        let accounts = Accounts::new(redis.clone(), ledger.clone());
         let inbox = Inbox::new(redis, agents.clone(), tasks.clone(), index.clone(), ledger.clone(), metrics.clone());
         let inbox = Arc::new(inbox);
-        let settings = Settings {
-            namespace: "komputer-system".into(),
-            agent_image: "agent:1".into(),
-            agent_redis_address: "redis:6379".into(),
-        };
         let squads = watches.declarations.squads();
         let members = AgentController {
             inbox: inbox.clone(),
@@ -83,20 +85,25 @@ impl Standby {
             waves: watches.waves.clone(),
             ledger: ledger.clone(),
             vault: crate::vault::Vault::new().0, // no agent has connectors
-            settings: Arc::new(settings),
+            settings: Arc::new(settings()),
             master: master(),
             caches: caches.clone(),
         };
         places.take_stock(&client).await;
         members.open_places(agents);
+        goes_on(&watches.waves, &caches.pods);
         let hands = Hands {
             client: client.clone(),
             agents: AgentClient::over(Arc::new(network.clone()), Lessons::new(client.clone())),
+            accounts: accounts.clone(),
             recorder: Recorder::silent(),
             leading: Leadership::new(leads),
             metrics,
             freshness: watches.freshness.clone(),
         };
+        let (ring, heard) = mpsc::channel(1_000);
+        let leading = hands.leading.clone();
+        let departures = departures(&watches, accounts.clone(), (inbox.clone(), ring), client.clone(), leading);
         let (agents, places, namespaces) = (agents.clone(), places.clone(), caches.namespaces.clone());
         let world = World {
             agents: agents.clone(),
@@ -132,9 +139,45 @@ impl Standby {
         ];
         let doubts = watches.doubts;
         let doubts = tokio::spawn(async move { doubts.settle(client, &places).await });
+        let (known, kept) = (agents.clone(), accounts.clone());
+        let departures = tokio::spawn(async move {
+            kept.begin(&known).await;
+            departures.run().await;
+        });
         let (agent_queue, task_queue) = (watches.agent_queue, watches.task_queue);
         let rings = agents.state().iter().filter_map(|agent| id(agent)).collect();
-        Operator { network, desks, inbox, agent_queue, task_queue, rings, doubts, _leads: until }
+        let helpers = [doubts, departures];
+        let declarations = watches.declarations;
+        Operator {
+            network,
+            desks,
+            inbox,
+            accounts,
+            declarations,
+            agent_queue,
+            task_queue,
+            rings,
+            heard,
+            helpers,
+            _leads: until,
+        }
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        namespace: "komputer-system".into(),
+        agent_image: "agent:1".into(),
+        agent_redis_address: "redis:6379".into(),
+    }
+}
+
+/// Who leads next goes on with what is being replaced.
+fn goes_on(waves: &Waves, pods: &Store<AgentPod>) {
+    let is_ready = |pod: &AgentPod| matches!(pod_state(pod), PodState::Ready { .. });
+    for pod in pods.state().iter().filter(|pod| pod.is_replacement && !is_ready(pod)) {
+        let id = AgentId::new(pod.namespace().unwrap(), pod.name_any()).unwrap();
+        assert_eq!(waves.standing(&id), Replacement::Granted, "nobody knows that {id} is being replaced");
     }
 }
 
@@ -147,17 +190,20 @@ pub(super) struct Operator {
     pub(super) network: Network,
     desks: Vec<Box<dyn Looks>>,
     inbox: Arc<Inbox>,
+    accounts: Accounts,
+    declarations: Declarations,
     agent_queue: Queue<KomputerAgent>,
     task_queue: Queue<KomputerTask>,
     /// Agents whose bell rang.
     pub(super) rings: BTreeSet<AgentId>,
-    doubts: JoinHandle<()>,
+    heard: mpsc::Receiver<Ring>,
+    helpers: [JoinHandle<()>; 2],
     _leads: watch::Sender<Option<Instant>>,
 }
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        self.doubts.abort();
+        self.helpers.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -165,7 +211,9 @@ impl Operator {
     /// Notes what is to be done by now.
     pub(super) async fn note(&mut self, now: Timestamp) {
         join_all(self.desks.iter_mut().map(|desk| desk.note(now))).await;
-        self.rings.extend(self.inbox.take_asked());
+        while let Ok(Ring::Agents(agents)) = self.heard.try_recv() {
+            self.rings.extend(agents);
+        }
     }
 
     /// What can be looked at, at which desk.
@@ -187,11 +235,22 @@ impl Operator {
         if self.inbox.read_on(agent).await.is_ok() {
             self.rings.remove(agent);
             self.inbox.announce(agent, &self.agent_queue, &self.task_queue);
+            if self.inbox.has_asked(agent) {
+                self.declarations.wake_offices(agent.namespace(), agent.name());
+            }
         }
     }
 
+    /// Whether agents are gone and not forgotten yet.
+    pub(super) fn has_gone(&self) -> bool {
+        self.accounts.ledger().has_gone()
+    }
+
     pub(super) fn is_busy(&self) -> bool {
-        !self.rings.is_empty() || self.desks.iter().any(|desk| desk.is_busy())
+        !self.rings.is_empty()
+            || self.accounts.ledger().is_reading()
+            || self.has_gone()
+            || self.desks.iter().any(|desk| desk.is_busy())
     }
 
     /// When something is to be looked at again.

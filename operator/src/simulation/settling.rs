@@ -21,9 +21,12 @@ impl World {
         self.redis.0.lock().unwrap().is_away = false;
         self.unheard = None;
         self.kubelet.find_nodes();
-        self.late.drain(..).collect::<Vec<_>>().into_iter().for_each(|wanted| drop(self.execute(wanted)));
+        self.arrive_at_last();
         self.come_to_rest().await;
         self.users(|users| users.roll_out());
+        while self.bit_by_bit().await && !(self.replaces_some() && self.random.happens(200)) {}
+        self.take_over().await; // in the middle of a wave, where there is one
+        self.arrive_at_last();
         self.come_to_rest().await;
         self.check_waves();
         self.rest().await;
@@ -32,6 +35,19 @@ impl World {
         self.operator.as_mut().unwrap().look_at_all();
         self.come_to_rest().await;
         assert_eq!(self.writes, before, "a settled world is written to: {:?}", &self.seen.written[before..]);
+    }
+
+    /// Whether some agent has a pod in the place of another, and is not ready.
+    fn replaces_some(&self) -> bool {
+        let etcd = self.network.etcd();
+        etcd.all("pods").any(|(_, pod)| {
+            pod["metadata"]["annotations"][REPLACEMENT] == "true" && pod["status"]["conditions"][0]["status"] != "True"
+        })
+    }
+
+    /// Whatever is on its way arrives.
+    fn arrive_at_last(&mut self) {
+        self.late.drain(..).collect::<Vec<_>>().into_iter().for_each(|wanted| drop(self.execute(wanted)));
     }
 
     /// All is deleted in some order, and nothing is left.
@@ -85,7 +101,11 @@ impl World {
             }
         }
         let last = self.seen.written.len().saturating_sub(20);
-        panic!("the world does not come to rest, and wrote last {:?}", &self.seen.written[last..]);
+        let has_gone = self.operator.as_ref().unwrap().has_gone();
+        panic!(
+            "the world does not come to rest ({has_gone}: agents are gone), and wrote last {:?}",
+            &self.seen.written[last..]
+        );
     }
 
     /// The next thing happens, where there is any.

@@ -4,11 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use anyhow::ensure;
 use k8s_openapi::api::core::v1::Namespace;
 use komputer_crds::validate::Kind;
-use komputer_operator::carry_out::FINALIZER;
-use komputer_tests::{cluster::LightCluster, node::eventually};
+use komputer_tests::node::eventually;
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams},
+    api::{DeleteParams, ListParams},
 };
 use serde_json::{Value, json};
 
@@ -31,9 +30,9 @@ pub enum Last {
 }
 
 /// What users declare: the kind, the name and the spec.
-fn declared(with_budget: bool) -> Vec<(&'static str, &'static str, Value)> {
-    let budget = ("KomputerBudget", "team", json!({ "limitUSD": "5", "period": "Total" }));
-    let mut declared = vec![
+fn declared() -> Vec<(&'static str, &'static str, Value)> {
+    vec![
+        ("KomputerBudget", "team", json!({ "limitUSD": "5", "period": "Total" })),
         ("KomputerAgentTemplate", "default", json!({})),
         ("KomputerMemory", "facts", json!({ "content": "c" })),
         ("KomputerSkill", "skill", json!({ "content": "c", "description": "d" })),
@@ -52,16 +51,14 @@ fn declared(with_budget: bool) -> Vec<(&'static str, &'static str, Value)> {
             "often",
             json!({ "schedule": "0 0 1 1 *", "suspend": true, "agent": {}, "task": { "instructions": "run" } }),
         ),
-    ];
-    declared.extend(with_budget.then_some(budget));
-    declared
+    ]
 }
 
 impl Doomed {
     /// Makes the namespace and what is in it, and waits until all is at rest.
-    pub async fn fill(&self, with_budget: bool) {
+    pub async fn fill(&self) {
         self.space.create().await;
-        for (kind, name, spec) in declared(with_budget) {
+        for (kind, name, spec) in declared() {
             let mut metadata = json!({ "name": name });
             if kind == "KomputerSchedule" {
                 metadata["annotations"] = json!({ "komputer.komputer.ai/trigger": "once" });
@@ -88,7 +85,7 @@ impl Doomed {
     /// Deletes all that is declared in an order of its own, each by background or foreground, and the namespace at the
     /// beginning, among it, or never.
     pub async fn delete(&self) {
-        let mut objects = declared(true);
+        let mut objects = declared();
         objects.sort_by_cached_key(|(kind, name, _)| self.chance((kind, name)));
         let end = match self.order % 3 {
             0 => 0,
@@ -121,30 +118,6 @@ impl Doomed {
         })
         .await
         .unwrap();
-    }
-
-    /// Waits until all that is left is agents that budgets count.
-    pub async fn waits_for_the_spend_of_agents_alone(&self) {
-        eventually(&format!("all of {} to go but agents", self.space.namespace), || async {
-            let agents = self.space.api("KomputerAgent").list(&ListParams::default()).await?;
-            let is_held = |agent: &DynamicObject| {
-                agent.metadata.deletion_timestamp.is_some() && agent.finalizers() == [FINALIZER.to_owned()]
-            };
-            ensure!(agents.iter().all(is_held), "{:?}", agents.items);
-            Ok((agents.items.len() == 4).then_some(()))
-        })
-        .await
-        .unwrap();
-    }
-
-    /// Does what the documents say of an agent that is held while there is no operator.
-    pub fn let_go(&self, cluster: &LightCluster) {
-        let agents =
-            cluster.kubectl(&["get", "komputeragents", "-n", &self.space.namespace, "-o", "name"], "").unwrap();
-        for agent in agents.lines() {
-            let patch = r#"{"metadata":{"finalizers":null}}"#;
-            cluster.kubectl(&["patch", agent, "-n", &self.space.namespace, "--type=merge", "-p", patch], "").unwrap();
-        }
     }
 
     /// What is left of what users and komputer made.

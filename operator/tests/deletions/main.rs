@@ -18,7 +18,7 @@ use kube::Client;
 use tokio::task::JoinSet;
 
 use self::{
-    doomed::{Doomed, Last},
+    doomed::Doomed,
     played::{agents::Agents, node, space::Space},
     running::{Operator, prepare},
 };
@@ -51,14 +51,25 @@ impl World {
     }
 
     /// Namespaces with one of everything, at rest.
-    async fn spaces(&self, prefix: &str, with_budget: bool) -> Vec<Doomed> {
+    async fn spaces(&self, prefix: &str) -> Vec<Doomed> {
         let space = |order| async move {
             let space = Space { client: self.client.clone(), namespace: format!("{prefix}-{order}") };
             let doomed = Doomed { space, order };
-            doomed.fill(with_budget).await;
+            doomed.fill().await;
             doomed
         };
         join_all((0..ORDERS).map(space)).await
+    }
+
+    /// Waits until Redis keeps nothing of what agents have cost.
+    async fn nothing_is_kept(&self) {
+        eventually("Redis to keep nothing", || async {
+            let mut connection = self.streams.connection();
+            let kept: Vec<String> = redis::cmd("KEYS").arg("komputer-spend:*").query_async(&mut connection).await?;
+            if kept.is_empty() { Ok(Some(())) } else { Err(anyhow::anyhow!("it keeps {kept:?}")) }
+        })
+        .await
+        .unwrap();
     }
 
     /// Waits until Redis knows nobody of these namespaces.
@@ -88,8 +99,7 @@ async fn whatever_is_deleted_leaves_nothing_behind_and_no_namespace_stays() {
     let world = World::start().await;
     let mut operator = world.operator();
     eventually("it to lead", || async { Ok(operator.leads().await.then_some(())) }).await.unwrap();
-    let (up, dying) = tokio::join!(world.spaces("up", true), world.spaces("dying", true));
-    let (down, away) = tokio::join!(world.spaces("down", false), world.spaces("away", true));
+    let (up, dying, down) = tokio::join!(world.spaces("up"), world.spaces("dying"), world.spaces("down"));
 
     // While it runs, and while it dies now and then.
     delete_all(&up).await;
@@ -108,19 +118,14 @@ async fn whatever_is_deleted_leaves_nothing_behind_and_no_namespace_stays() {
     };
     tokio::join!(deletion, dies);
 
-    // While it is away: what no budget counts goes without it, and the rest once it is back.
+    // While it is away: all goes without it, but for what Redis knows.
     drop(operator);
     delete_all(&down).await;
-    delete_all(&away).await;
-    join_all(down.iter().filter(|space| space.last() == Last::Namespace).map(Doomed::is_gone)).await;
-    join_all(away.iter().map(Doomed::waits_for_the_spend_of_agents_alone)).await;
-    away[0].let_go(&world.cluster);
-    away[0].is_gone().await;
-    let operator = world.operator();
     all_are_gone(&down).await;
-    all_are_gone(&away).await;
-    for prefix in ["up", "dying", "down", "away"] {
+    let operator = world.operator();
+    for prefix in ["up", "dying", "down"] {
         world.redis_has_forgotten(prefix).await;
     }
+    world.nothing_is_kept().await;
     drop(operator);
 }

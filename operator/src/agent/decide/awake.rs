@@ -5,7 +5,7 @@ use komputer_events::task::PORT;
 use kube::ResourceExt;
 
 use super::{
-    LAST_POD, UNSEEN, Work,
+    LAST_POD, UNREAD, UNSEEN, Work,
     address::address,
     ending::{furnish, leaving, over, recovered},
     handover::calls,
@@ -23,6 +23,7 @@ use crate::{
         waves::Replacement,
         workspace,
     },
+    budget::Predecessor,
     plan::{Child, Exactly},
 };
 
@@ -48,6 +49,9 @@ pub(super) fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -
     let wanted = build::pod(agent, resolved, &observed.settings, &observed.master);
     let running = observed.works();
     let Some(pod) = observed.pod.as_deref() else {
+        if observed.predecessor == Predecessor::Unknown {
+            return Situation::Starting(UNREAD.into());
+        }
         work.apply.extend(prepare(observed, resolved));
         work.apply.push(Child::Pod(Box::new(replacing(wanted, observed.replacement))));
         work.again_at(observed.now + UNSEEN);

@@ -5,11 +5,19 @@ use backon::BackoffBuilder;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use komputer_events::{AgentId, bus::retry_policy};
-use kube::{Api, Client, api::ListParams};
+use kube::{
+    Api, Client,
+    api::ListParams,
+    runtime::reflector::{ObjectRef, Store},
+};
 use tokio::sync::mpsc;
 
 use super::{Places, line::Doubt, places_of};
-use crate::{agent::build::MANAGED_BY, carry_out::TIMEOUT, watch::PAGE};
+use crate::{
+    agent::{AgentPod, build::MANAGED_BY},
+    carry_out::{TIMEOUT, owner},
+    watch::PAGE,
+};
 
 /// Asked at the same time.
 const CONCURRENCY: usize = 8;
@@ -31,10 +39,11 @@ impl Doubts {
 async fn settle(client: &Client, places: &Places, doubt: Doubt) {
     while places.line().is_doubted(&doubt) {
         let pods = places.pods_of(&doubt.id);
+        let is_in = |pod: &AgentPod| places_of(pod).iter().any(|(id, _)| *id == doubt.id);
         // A pod that is on its way is none yet, by the apiserver's word.
-        let is_made = pods.iter().any(|pod| places.making.contains(doubt.id.namespace(), pod));
-        if !is_made && is_in_no_pod(client, &doubt.id, pods).await {
-            places.forget_pods(&doubt.id);
+        let is_made = || places.is_being_made(&doubt.id);
+        if !is_made() && is_none(client, &doubt.id, &pods, is_in).await && !is_made() {
+            places.forget_pods(&doubt.id, &pods);
             let mut line = places.line();
             line.pod_missing(&doubt);
             places.tell(line);
@@ -44,14 +53,14 @@ async fn settle(client: &Client, places: &Places, doubt: Doubt) {
     }
 }
 
-/// Whether the agent is in none of these pods, by the apiserver's own word.
-async fn is_in_no_pod(client: &Client, agent: &AgentId, pods: BTreeSet<String>) -> bool {
+/// Whether none of these pods is one that the agent is in, by the apiserver's own word.
+async fn is_none(client: &Client, agent: &AgentId, pods: &BTreeSet<String>, is_in: impl Fn(&AgentPod) -> bool) -> bool {
     let api = Api::<Pod>::namespaced(client.clone(), agent.namespace());
     for name in pods {
-        match tokio::time::timeout(TIMEOUT, api.get_metadata_opt(&name)).await {
+        match tokio::time::timeout(TIMEOUT, api.get_metadata_opt(name)).await {
             Ok(Ok(None)) => {}
             Ok(Ok(Some(pod))) => {
-                if places_of(&pod.metadata.into()).iter().any(|(id, _)| id == agent) {
+                if is_in(&pod.metadata.into()) {
                     return false;
                 }
             }
@@ -62,6 +71,19 @@ async fn is_in_no_pod(client: &Client, agent: &AgentId, pods: BTreeSet<String>) 
 }
 
 impl Places {
+    /// Whether an agent that is gone is in no pod: where the cache shows none, by the apiserver's own word. Its name may be
+    /// another's by now.
+    pub(crate) async fn has_left(&self, agent: &AgentId, uid: &str, cache: &Store<AgentPod>, client: &Client) -> bool {
+        let pods = self.pods_of(agent);
+        let is_in = |pod: &AgentPod| {
+            pod.seats.contains_key(agent.name()) || owner(&pod.metadata).is_some_and(|owner| owner.uid == uid)
+        };
+        let cached = |pod: &String| cache.get(&ObjectRef::new(pod).within(agent.namespace()));
+        let is_seen = pods.iter().filter_map(cached).any(|pod| is_in(&pod));
+        let is_made = || self.is_being_made(agent);
+        !is_made() && !is_seen && is_none(client, agent, &pods, is_in).await && !is_made()
+    }
+
     /// Takes into account what pods there are now: a cache may not show yet what another replica made while it led.
     pub async fn take_stock(&self, client: &Client) {
         let mut delays = retry_policy().build();

@@ -12,7 +12,7 @@ fn who_is_in_no_budget_is_not_limited() {
     let mut team = Team::new(&[other], &["ada", "bob"]);
     assert_eq!(team.ask("ada"), Funds::default());
     let bob = team.ask("bob");
-    assert!(bob.is_counted && bob.grant.is_some());
+    assert!(bob.counted.is_some() && bob.grant.is_some());
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_budget_that_warns_or_is_gone_limits_nobody() {
     assert!(team.ask("ada").shortage.is_some());
     assert!(team.namespace.budget_changed("day", None));
     let funds = team.ask("ada");
-    assert_eq!((funds.grant, funds.shortage, funds.is_counted), (None, None, true));
+    assert_eq!((funds.grant, funds.shortage, funds.counted.is_some()), (None, None, true));
     assert_eq!(team.namespace.standing("warns", team.now).unwrap().spent, usd("5"));
 }
 
@@ -150,7 +150,7 @@ fn what_is_given_back_is_there_for_who_waits() {
     }
     assert_eq!(team.namespace.waiting().collect::<Vec<_>>(), ["bob"]);
     let ada = team.agents["ada"].clone();
-    let claim = Claim { agent: &ada.agent, summary: &ada.summary, work: None, is_settled: false, now: team.now };
+    let claim = Claim { agent: &ada.agent, summary: &ada.summary, work: None, now: team.now };
     let (_, others_may_have_more) = team.namespace.ask(claim);
     assert!(others_may_have_more, "its task has ended");
     assert_eq!(team.ask("bob").shortage, None);
@@ -179,7 +179,7 @@ fn who_leads_next_knows_from_statuses_what_agents_may_still_spend() {
         let selector = json!({ "matchLabels": { "name": labels.unwrap_or("ada") } });
         let mut team =
             Team::new(&[budget("day", &json!({ "limitUSD": "8", "period": "Day", "selector": selector }))], &[]);
-        team.namespace.agent_changed("ada", Some(super::super::ledger::known(&ada)), false);
+        team.namespace.agent_changed("ada", Some(super::super::ledger::known(&ada)), false, |_| None);
         team.namespace.standing("day", team.now).unwrap().reserved
     };
     assert_eq!(reserved("Running", None), usd("0.75"));

@@ -29,7 +29,17 @@ struct Actor {
     events: Vec<Event>,
     cost: Money,
     told: Option<Money>,
-    is_gone: bool,
+    /// What Redis keeps of it.
+    kept: Option<Statement>,
+    stands: Stands,
+}
+
+/// Where an agent is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    There,
+    Gone,
+    Forgotten,
 }
 
 /// What is lost when the operator dies.
@@ -42,9 +52,15 @@ impl Operator {
     fn start(actors: &[Actor], budget: &KomputerBudget) -> Self {
         let mut namespace = Namespace::default();
         namespace.budget_changed("total", Terms::of(budget));
-        for actor in actors.iter().filter(|actor| !actor.is_gone) {
+        for actor in actors {
             let name = actor.agent.metadata.name.clone().unwrap();
-            namespace.agent_changed(&name, Some(super::super::ledger::known(&actor.agent)), false);
+            match (actor.stands, actor.kept.clone()) {
+                (Stands::There, _) => {
+                    namespace.agent_changed(&name, Some(super::super::ledger::known(&actor.agent)), false, |_| None);
+                }
+                (Stands::Gone, Some(kept)) => namespace.leave(kept),
+                _ => {}
+            }
         }
         Self { namespace, summaries: actors.iter().map(|actor| AgentSummary::from(&actor.agent)).collect() }
     }
@@ -86,7 +102,8 @@ impl World {
                 events: vec![],
                 cost: Money::ZERO,
                 told: None,
-                is_gone: false,
+                kept: None,
+                stands: Stands::There,
             })
             .collect();
         let operator = Operator::start(&actors, &budget);
@@ -109,7 +126,7 @@ impl World {
             }
             Step::Look(index, dies) => self.look(index, dies),
             Step::LookAtBudget(dies) => self.look_at_budget(dies),
-            Step::Delete(index) => self.truth[index].agent.metadata.deletion_timestamp = Some(time(self.now)),
+            Step::Delete(index) => self.delete(index),
             Step::Limit(nano) => {
                 // A limit below what was spent is passed already: that is not what is measured.
                 let limit = Money::from_nano(nano).max(self.limit());
@@ -130,8 +147,7 @@ impl World {
     /// The gateway: a call is made while the task has cost less than it may.
     fn spend(&mut self, index: usize, cost: Money) {
         let actor = &mut self.truth[index];
-        let is_going = actor.agent.metadata.deletion_timestamp.is_some();
-        if is_going || actor.told.is_none_or(|told| actor.cost >= told) {
+        if actor.told.is_none_or(|told| actor.cost >= told) {
             return;
         }
         actor.cost = actor.cost + cost;
@@ -157,26 +173,40 @@ impl World {
         }
     }
 
+    /// Its object goes, and the operator sees it.
+    fn delete(&mut self, index: usize) {
+        let actor = &mut self.truth[index];
+        if actor.stands != Stands::There {
+            return;
+        }
+        actor.stands = if actor.kept.is_some() { Stands::Gone } else { Stands::Forgotten }; // it was told nothing
+        let kept = actor.kept.clone();
+        self.operator.namespace.agent_changed(&format!("a{index}"), None, true, |_| kept);
+    }
+
     /// The agent's reconcile, which may end after any of its writes.
     fn look(&mut self, index: usize, dies: bool) {
-        if self.truth[index].is_gone {
-            return;
+        if self.truth[index].stands != Stands::There {
+            return self.go_on(index, dies);
         }
         let summary = self.operator.summaries[index].clone();
         let actor = &mut self.truth[index];
-        let is_going = actor.agent.metadata.deletion_timestamp.is_some();
-        let written = AgentSummary::from(&actor.agent);
-        let is_settled = is_going
-            && written.cursor == summary.cursor
-            && written.shares == summary.shares
-            && actor.events.last().is_none_or(|last| last.id == written.cursor);
         let recorded = actor.agent.status.as_ref().and_then(|status| status.allowance.clone());
-        let has_work = !is_going || recorded.is_some();
-        let work = has_work.then(|| Work::new("task".into(), !is_going, &summary, recorded.as_ref()));
-        let claim = Claim { agent: &actor.agent, summary: &summary, work: work.as_ref(), is_settled, now: self.now };
+        let work = Work::new("task".into(), true, &summary, recorded.as_ref());
+        let claim = Claim { agent: &actor.agent, summary: &summary, work: Some(&work), now: self.now };
         let (funds, _) = self.operator.namespace.ask(claim);
+        let counted = funds.counted.clone().unwrap();
+        let wanted = Statement {
+            agent: AgentId::new("team", format!("a{index}")).unwrap(),
+            uid: actor.agent.metadata.uid.clone().unwrap(),
+            cursor: summary.cursor,
+            shares: summary.shares.clone(),
+            budgets: counted.budgets,
+            reserved: counted.reserved,
+        };
+        actor.kept = Some(wanted);
         // Told is never more than what was written before.
-        if let (Some(recorded), Some(grant)) = (work.as_ref().and_then(Work::recorded_up_to), &funds.grant) {
+        if let (Some(recorded), Some(grant)) = (work.recorded_up_to(), &funds.grant) {
             actor.told = Some(recorded.min(grant.up_to));
         }
         if dies {
@@ -196,9 +226,27 @@ impl World {
             budget_name: grant.budget,
         });
         actor.agent.status = Some(status);
-        if is_settled && funds.is_departed {
-            actor.is_gone = true;
-            self.operator.namespace.agent_changed(&format!("a{index}"), None, true);
+    }
+
+    /// What is done about an agent that is gone: its pod has ended, and its stream is read on from what is kept of it.
+    fn go_on(&mut self, index: usize, dies: bool) {
+        let actor = &mut self.truth[index];
+        let Some(kept) = actor.kept.clone().filter(|_| actor.stands == Stands::Gone) else { return };
+        let namespace = &mut self.operator.namespace;
+        if !namespace.gone[&kept.uid].is_settled {
+            actor.told = None; // its pod has ended, some time after its object
+            let mut summary =
+                AgentSummary { cursor: kept.cursor, shares: kept.shares.clone(), ..AgentSummary::default() };
+            let meters = namespace.meters_of(&kept.budgets);
+            actor.events.iter().for_each(|event| summary.fold_metered(event, &meters));
+            namespace.settle(&kept.uid, summary.shares);
+        }
+        if namespace.is_counted_for_good(&kept.uid) {
+            actor.stands = Stands::Forgotten;
+            namespace.forget(&kept.uid);
+        }
+        if dies {
+            self.take(Step::Crash);
         }
     }
 
@@ -207,6 +255,7 @@ impl World {
         let observed = Observed {
             standing,
             budget: Arc::new(self.budget.clone()),
+            is_reading: false,
             namespace_is_going: false,
             written: None,
             now: self.now,
@@ -230,10 +279,6 @@ impl World {
     }
 }
 
-fn time(at: Timestamp) -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Time {
-    k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
@@ -244,7 +289,7 @@ proptest! {
         let status = world.budget.status.clone().unwrap();
         prop_assert_eq!(status.spent_usd.unwrap(), world.spent.to_string());
         for actor in &world.truth {
-            prop_assert!(actor.is_gone || actor.agent.metadata.deletion_timestamp.is_none(), "it goes in the end");
+            prop_assert!(actor.stands != Stands::Gone, "it is forgotten in the end");
         }
     }
 }

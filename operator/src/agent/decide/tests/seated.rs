@@ -166,16 +166,3 @@ fn a_workspace_is_kept_while_it_is_mounted() {
     assert!(finished(seated()).is_empty());
     assert!(matches!(&finished(member())[..], [Removal::Volume(exactly)] if exactly.name == "ada"));
 }
-
-#[test]
-fn what_a_member_has_cost_is_counted_for_good_once_it_sits_in_no_pod() {
-    let mut observed = seated();
-    change(&mut observed, |agent| {
-        agent.metadata.finalizers = Some(vec![crate::carry_out::FINALIZER.into()]);
-        agent.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
-    });
-    assert_eq!(decide(&observed).remove, [], "the pod is the squad's");
-    assert!(!crate::agent::spending::may_be_settled(&observed));
-    membership(&mut observed).seat = None;
-    assert!(crate::agent::spending::may_be_settled(&observed));
-}

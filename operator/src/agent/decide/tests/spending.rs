@@ -1,13 +1,11 @@
 //! What an agent is told of its budgets, in which order, and how it goes.
 use komputer_crds::v1beta1::TaskAllowance;
-use komputer_events::{Cursor, Money};
+use komputer_events::{AgentId, Cursor, Money};
 
 use super::*;
 use crate::{
-    agent::spending::{may_be_settled, work},
-    budget::{Grant, Shortage},
-    carry_out::FINALIZER,
-    plan::Hold,
+    agent::spending::work,
+    budget::{Counted, Grant, Predecessor, Shares, Shortage, Statement},
 };
 
 fn usd(text: &str) -> Money {
@@ -26,7 +24,8 @@ fn limited(phase: TaskPhase, up_to: &str, recorded: Option<&str>) -> Observed {
     change(&mut observed, |agent| agent.status = Some(KomputerAgentStatus { allowance, ..Default::default() }));
     observed.work = work(&observed);
     let grant = Some(Grant { up_to: usd(up_to), budget: "team".into() });
-    observed.funds = Funds { is_counted: true, grant, ..Funds::default() };
+    let counted = Counted { budgets: ["team-uid".to_owned()].into(), reserved: usd(up_to) };
+    observed.funds = Funds { counted: Some(counted), grant, ..Funds::default() };
     observed
 }
 
@@ -126,35 +125,78 @@ fn what_a_deleted_agent_may_have_spent_is_set_aside_until_it_is_counted() {
     assert_eq!(work(&observed), None, "it was told nothing");
 }
 
-#[test]
-fn an_agent_that_budgets_count_goes_once_they_have_counted_it() {
-    let mut observed = limited(TaskPhase::Running, "1", Some("1"));
-    assert_eq!(decide(&observed).hold, Some(Hold::Take), "before it costs anything");
-    change(&mut observed, |agent| agent.metadata.finalizers = Some(vec![FINALIZER.into()]));
-    assert_eq!(decide(&observed).hold, None);
-    change(&mut observed, |agent| agent.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH)));
-    let plan = decide(&observed);
-    assert_eq!((plan.hold, &plan.remove[..]), (None, &[pod_removal()][..]), "it costs nothing more");
-    assert!(!may_be_settled(&observed));
-    observed.pod = None;
-    assert!(may_be_settled(&observed));
-    observed.tasks[0].1 = TaskPhase::Succeeded;
-    assert!(!may_be_settled(&observed), "another agent of its name would do again what ended unsaid");
-    observed.tasks[0] = task("a", TaskPhase::Succeeded);
-    assert!(may_be_settled(&observed));
-    observed.summary.cursor = Cursor::at(1);
-    assert!(!may_be_settled(&observed), "its status does not have all that it said");
-    observed.funds.is_departed = true;
-    assert_eq!(decide(&observed).hold, Some(Hold::Release));
-    observed.funds.is_departed = false;
-    observed.namespace_is_going = true;
-    assert_eq!(decide(&observed).hold, Some(Hold::Release), "its budgets go too");
+/// As it stands in the status that the agent has.
+fn statement(reserved: &str) -> Statement {
+    Statement {
+        agent: AgentId::new("team", "ada").unwrap(),
+        uid: "u1".into(),
+        cursor: Cursor::START,
+        shares: Shares::default(),
+        budgets: ["team-uid".to_owned()].into(),
+        reserved: usd(reserved),
+    }
 }
 
 #[test]
-fn an_agent_that_no_budget_counts_is_not_held() {
+fn what_an_agent_has_cost_is_kept_before_it_costs_more() {
+    let mut observed = limited(TaskPhase::Running, "1", Some("1"));
+    let plan = decide(&observed);
+    assert_eq!(plan.statement, Some(statement("1")), "before it costs anything");
+    change(&mut observed, |agent| agent.status = plan.status);
+    observed.statement = Some(Arc::new(statement("1")));
+    assert_eq!(decide(&observed).statement, None);
+
+    observed.statement = Some(Arc::new(statement("0.9")));
+    assert_eq!(decide(&observed).statement, Some(statement("1")), "before it costs more");
+    observed.statement = Some(Arc::new(statement("1.1")));
+    assert_eq!(decide(&observed).statement, None, "it costs no more than that");
+    observed.statement = Some(Arc::new(Statement { budgets: [].into(), ..statement("1") }));
+    assert_eq!(decide(&observed).statement, Some(statement("1")), "before another budget counts it");
+
+    observed.statement = Some(Arc::new(statement("1")));
+    observed.summary.cursor = Cursor::at(1);
+    let plan = decide(&observed);
+    let later = Statement { cursor: Cursor::at(1), ..statement("1") };
+    assert_eq!(plan.statement, plan.status.map(|_| later), "and whenever its status is written");
+
+    observed.funds.is_reading = true;
+    assert_eq!(decide(&observed).statement, None, "what is kept is not known");
+}
+
+#[test]
+fn of_an_agent_that_no_budget_counts_nothing_is_kept() {
     let mut observed = awake();
-    assert_eq!(decide(&observed).hold, None);
-    change(&mut observed, |agent| agent.metadata.finalizers = Some(vec![FINALIZER.into()]));
-    assert_eq!(decide(&observed).hold, Some(Hold::Release), "its budgets are gone");
+    assert_eq!(decide(&observed).statement, None);
+    observed.statement = Some(Arc::new(statement("1")));
+    let none = Statement { budgets: [].into(), ..statement("0") };
+    assert_eq!(decide(&observed).statement, Some(none), "its budgets are gone");
+}
+
+#[test]
+fn nobody_is_told_anything_before_it_is_known_what_agents_have_cost_that_are_gone() {
+    let mut observed = limited(TaskPhase::Running, "1", Some("1"));
+    observed.funds.is_reading = true;
+    let plan = decide(&observed);
+    assert_eq!((told(&plan), hands_over(&plan), plan.calls.len()), (None, false, 0));
+    observed.funds.is_reading = false;
+    assert_eq!(told(&decide(&observed)).as_deref(), Some("1.0000"));
+}
+
+#[test]
+fn an_agent_begins_once_another_of_its_name_is_over() {
+    let mut observed = awake();
+    observed.tasks = vec![task("a", TaskPhase::Pending)];
+    let begins = |observed: &Observed| {
+        let makes_pod = decide(observed).apply.iter().any(|child| matches!(child, Child::Pod(_)));
+        (makes_pod, wanted(observed).is_some(), matches!(attendance(observed), Attendance::Awake(..)))
+    };
+    let working = decide(&observed).status;
+    observed.predecessor = Predecessor::Unknown;
+    assert_eq!(decide(&observed).status, working, "one that has a pod goes on");
+    observed.pod = None;
+    assert_eq!(begins(&observed), (false, true, false), "it keeps its place in the queue");
+    observed.predecessor = Predecessor::Leaving;
+    assert_eq!(begins(&observed), (false, false, false));
+    observed.predecessor = Predecessor::Over;
+    assert_eq!(begins(&observed), (true, true, true));
 }
