@@ -80,7 +80,7 @@ async fn restart(arguments: &Arguments, operator: Operator) -> anyhow::Result<Op
     let (counts, after) = (operator.counts().await?, operator.usage()?);
     let percent = (after.cpu - used.cpu) / CALM.as_secs_f64() * 100.0;
     println!("| a new operator has looked at all and rests after | {:.1} s |", steady.as_secs_f64());
-    println!("| of it p99 of one look at an agent, at most | {:.1} ms |", before.percentile(99) * 1_000.0);
+    println!("| of it p99 of one look at an agent, at most | {:.1} ms |", before.looks.percentile(99));
     println!("| its writes until then | {} |", before.all_writes());
     println!("| its memory at rest, peak | {:.0} MB, {:.0} MB |", after.resident, after.peak);
     println!(
@@ -148,10 +148,8 @@ async fn measure(client: &Client, arguments: &Arguments, operator: &Operator) ->
     );
     println!("| operator CPU until settled | {:.1} s |", after.cpu - before.cpu);
     println!("| operator RSS settled, peak | {:.0} MB, {:.0} MB |", after.resident, after.peak);
-    println!(
-        "| p99 of one look at an agent, its requests counted, at most | {:.1} ms |",
-        counts.percentile(99) * 1_000.0
-    );
+    println!("| p99 of one look at an agent, at most | {:.1} ms |", counts.looks.percentile(99));
+    println!("| of it until it is decided what to do, at most | {:.1} ms |", counts.decisions.percentile(99));
     println!("| the operator's requests an agent | {:.2} |", each(counts.all_writes(), arguments.agents));
     for (what, count) in counts.writes.iter().filter(|(_, count)| **count > 0) {
         println!("| of them: {what} | {:.2} |", each(*count, arguments.agents));

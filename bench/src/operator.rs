@@ -21,9 +21,15 @@ pub(crate) struct Operator {
 pub(crate) struct Counts {
     /// Requests to the apiserver for one object each, by action and kind.
     pub(crate) writes: BTreeMap<String, u64>,
-    /// How many agents were looked at within so many seconds, the last for all.
-    within: Vec<(f64, u64)>,
+    /// Looks at agents, until all is carried out.
+    pub(crate) looks: Times,
+    /// Looks at agents, until it is decided what to do.
+    pub(crate) decisions: Times,
 }
+
+/// How many took at most so many seconds, the last for all.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Times(Vec<(f64, u64)>);
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -71,7 +77,7 @@ impl Operator {
     pub(crate) async fn rests(&self, agents: u64) -> anyhow::Result<Instant> {
         let (mut before, mut since) = (0, Instant::now());
         loop {
-            let now = self.counts().await?.looks();
+            let now = self.counts().await?.looks.count();
             if now != before {
                 (before, since) = (now, Instant::now());
             } else if now >= agents && since.elapsed() > Duration::from_secs(2) {
@@ -98,27 +104,22 @@ impl Drop for Operator {
 impl Counts {
     fn parse(text: &str) -> Self {
         let mut counts = Self::default();
-        let mut within = BTreeMap::<u64, (f64, u64)>::new();
         for (series, value) in text.lines().filter_map(|line| line.rsplit_once(' ')) {
             let label = |name: &str| Some(series.split_once(&format!("{name}=\""))?.1.split_once('"')?.0);
             let value: u64 = value.parse().unwrap_or_default();
             if series.starts_with("komputer_operator_writes_total{") {
                 let what = format!("{} {}", label("action").unwrap_or("?"), label("kind").unwrap_or("?"));
                 *counts.writes.entry(what).or_default() += value;
-            } else if series.starts_with("komputer_operator_reconcile_duration_seconds_bucket{")
-                && label("kind") == Some("KomputerAgent")
-            {
+            } else if label("kind") == Some("KomputerAgent") {
                 let bound = label("le").and_then(|bound| bound.parse().ok()).unwrap_or(f64::INFINITY);
-                within.entry(bound.to_bits()).or_insert((bound, 0)).1 += value;
+                if series.starts_with("komputer_operator_reconcile_duration_seconds_bucket{") {
+                    counts.looks.add(bound, value);
+                } else if series.starts_with("komputer_operator_decision_duration_seconds_bucket{") {
+                    counts.decisions.add(bound, value);
+                }
             }
         }
-        counts.within = within.into_values().collect();
         counts
-    }
-
-    /// How often agents were looked at.
-    fn looks(&self) -> u64 {
-        self.within.last().map_or(0, |(_, count)| *count)
     }
 
     pub(crate) fn all_writes(&self) -> u64 {
@@ -129,14 +130,35 @@ impl Counts {
     pub(crate) fn since(&self, before: &Self) -> Self {
         let less = |what: &String, count: u64| count - before.writes.get(what).copied().unwrap_or_default();
         let writes = self.writes.iter().map(|(what, count)| (what.clone(), less(what, *count)));
-        let earlier = |index: usize| before.within.get(index).map_or(0, |(_, count)| *count);
-        let within = self.within.iter().enumerate().map(|(index, (bound, count))| (*bound, count - earlier(index)));
-        Self { writes: writes.collect(), within: within.collect() }
+        Self {
+            writes: writes.collect(),
+            looks: self.looks.since(&before.looks),
+            decisions: self.decisions.since(&before.decisions),
+        }
+    }
+}
+
+impl Times {
+    /// Some took at most so many seconds; bounds come in their order, once for each result.
+    fn add(&mut self, bound: f64, count: u64) {
+        match self.0.iter_mut().find(|(known, _)| *known >= bound) {
+            Some((_, known)) => *known += count,
+            None => self.0.push((bound, count)),
+        }
     }
 
-    /// The seconds that so many in a hundred looks at an agent do not exceed, up to the next bound of the histogram.
+    fn count(&self) -> u64 {
+        self.0.last().map_or(0, |(_, count)| *count)
+    }
+
+    fn since(&self, before: &Self) -> Self {
+        let earlier = |index: usize| before.0.get(index).map_or(0, |(_, count)| *count);
+        Self(self.0.iter().enumerate().map(|(index, (bound, count))| (*bound, count - earlier(index))).collect())
+    }
+
+    /// The milliseconds that so many in a hundred do not exceed, up to the next bound of the histogram.
     pub(crate) fn percentile(&self, percent: u64) -> f64 {
-        let wanted = (self.looks() * percent).div_ceil(100);
-        self.within.iter().find(|(_, count)| *count >= wanted).map_or(0.0, |(bound, _)| *bound)
+        let wanted = (self.count() * percent).div_ceil(100);
+        self.0.iter().find(|(_, count)| *count >= wanted).map_or(0.0, |(bound, _)| *bound * 1_000.0)
     }
 }

@@ -148,8 +148,10 @@ pub(crate) async fn look<C: Controller>(
     if lacks {
         return Ok(Some(CATCH_UP)); // our own last writes wake us when they come
     }
+    let begun = Instant::now();
     let observed = context.controller.observe(object.clone(), now, written);
     let plan = context.in_turn(&reference, C::decide(&observed), now);
+    context.hands.metrics.decided(C::Object::kind(&()).into_owned(), begun.elapsed());
     if !plan.apply.is_empty() {
         context.turns.press(now);
     }

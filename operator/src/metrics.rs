@@ -24,6 +24,7 @@ pub struct Metrics(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     reconciles: Family<Reconcile, Histogram, fn() -> Histogram>,
+    decisions: Family<Decision, Histogram, fn() -> Histogram>,
     retries: Family<Reconcile, Counter>,
     requests: Family<Request, Counter>,
     events: Counter,
@@ -35,6 +36,11 @@ struct Inner {
 struct Reconcile {
     kind: String,
     result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decision {
+    kind: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,8 +57,14 @@ impl Metrics {
         registry.register_collector(queues.clone());
         let reconciles = Family::new_with_constructor(latency as fn() -> Histogram);
         let help = "From an object's turn until all is carried out that was decided about it";
+        let of_decisions = "From an object's turn until it is decided what to do about it: nobody is asked for that";
         Self(Arc::new(Inner {
             reconciles: registry.register("reconcile_duration_seconds", help, reconciles),
+            decisions: registry.register(
+                "decision_duration_seconds",
+                of_decisions,
+                Family::new_with_constructor(latency as fn() -> Histogram),
+            ),
             retries: registry.register(
                 "reconcile_retries",
                 "Objects to be looked at again after a failure",
@@ -78,6 +90,11 @@ impl Metrics {
     pub(crate) fn reconciled(&self, kind: String, result: Result<(), &CarryOutError>, took: Duration) {
         let result = result.map_or_else(CarryOutError::reason, |()| "ok");
         self.0.reconciles.get_or_create(&Reconcile { kind, result }).observe(took.as_secs_f64());
+    }
+
+    /// It was decided what to do about an object.
+    pub(crate) fn decided(&self, kind: String, took: Duration) {
+        self.0.decisions.get_or_create(&Decision { kind }).observe(took.as_secs_f64());
     }
 
     /// An object is to be looked at again.

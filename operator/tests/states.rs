@@ -273,6 +273,7 @@ fn counts_by_kind_and_result(metrics: &str, rows: &[Row]) {
         line.and_then(|value| value.parse::<f64>().ok()).unwrap_or_else(|| panic!("no {begin} in {metrics}"))
     };
     assert!(count("reconcile_duration_seconds_count", r#"kind="KomputerAgent",result="ok""#) >= 5.0);
+    assert!(count("decision_duration_seconds_count", r#"kind="KomputerAgent""#) >= 5.0);
     assert!(count("writes_total", r#"action="create",kind="Pod",result="ok""#) >= 2.0);
     assert!(count("agents", r#"phase="Queued""#) >= 1.0);
     assert!(count("queue_depth", r#"kind="KomputerSquad""#) >= 0.0);
