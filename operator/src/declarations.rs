@@ -162,8 +162,8 @@ impl Declarations {
         self.schedules.store.clone()
     }
 
-    pub(crate) fn squads(&self) -> Squads {
-        Squads { registry: self.registry.clone(), store: self.squads.store.clone() }
+    pub(crate) fn squads(&self, agents: &Store<KomputerAgent>) -> Squads {
+        Squads { registry: self.registry.clone(), store: self.squads.store.clone(), agents: agents.clone() }
     }
 
     /// Wakes what an agent that has changed uses, has ceased to use, or belongs to; answers the names of the agents above

@@ -125,7 +125,7 @@ async fn lead(
         inbox: inbox.clone(),
         index: index.clone(),
         attachments: watches.declarations.attachments.clone(),
-        squads: watches.declarations.squads(),
+        squads: watches.declarations.squads(agents),
         places: places.clone(),
         waves: watches.waves.clone(),
         ledger: ledger.clone(),
@@ -153,7 +153,7 @@ async fn lead(
     let squad_controller = SquadController {
         members: agent_controller.clone(),
         agents: agents.clone(),
-        squads: watches.declarations.squads(),
+        squads: watches.declarations.squads(agents),
     };
     let world = world(&watches, arguments);
     let office_controller = OfficeController {

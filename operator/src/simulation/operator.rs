@@ -75,7 +75,7 @@ impl Standby {
         let accounts = Accounts::new(redis.clone(), ledger.clone());
         let inbox = Inbox::new(redis, agents.clone(), tasks.clone(), index.clone(), ledger.clone(), metrics.clone());
         let inbox = Arc::new(inbox);
-        let squads = watches.declarations.squads();
+        let squads = watches.declarations.squads(agents);
         let members = AgentController {
             inbox: inbox.clone(),
             index: index.clone(),

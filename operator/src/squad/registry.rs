@@ -118,19 +118,32 @@ pub struct Squads {
     pub registry: Arc<Registry>,
     /// What they are.
     pub store: Store<KomputerSquad>,
+    /// Whom they may have.
+    pub agents: Store<KomputerAgent>,
 }
 
 impl Squads {
     /// The squad that has the agent: of several the oldest, or that whose name is first. One that is going or broken up
-    /// has nobody.
+    /// has nobody, and one that is to make an agent has none that is another's.
     pub(super) fn keeper(&self, agent: &AgentId) -> Option<Arc<KomputerSquad>> {
         let names = self.registry.squads_of(agent);
         let squads = names.iter().filter_map(|name| self.store.get(&ObjectRef::new(name).within(agent.namespace())));
         let keeps = |squad: &Arc<KomputerSquad>| {
-            let is_member = squad.spec.members.iter().any(|member| member.name == agent.name());
+            let mut members = squad.spec.members.iter().filter(|member| member.name == agent.name());
+            let is_member = members.any(|member| member.template.is_none() || !self.is_anothers(agent, squad));
             is_member && squad.metadata.deletion_timestamp.is_none() && squad.spec.break_up != Some(true)
         };
         squads.filter(keeps).min_by_key(|squad| (squad.creation_timestamp(), squad.name_any()))
+    }
+
+    /// Whether there is such an agent, and the squad has not made it, or one of its name before it.
+    fn is_anothers(&self, agent: &AgentId, squad: &KomputerSquad) -> bool {
+        let found = self.agents.get(&ObjectRef::new(agent.name()).within(agent.namespace()));
+        let is_ours = |agent: &KomputerAgent| {
+            owner(&agent.metadata)
+                .is_some_and(|owner| owner.kind == KomputerSquad::kind(&()) && owner.name == squad.name_any())
+        };
+        found.is_some_and(|agent| !is_ours(&agent))
     }
 
     /// How the agent stands to the squad that has it, or whose pod it still sits in.

@@ -14,6 +14,7 @@ use crate::{
 struct Cluster {
     squads: Squads,
     squad_writer: Writer<KomputerSquad>,
+    agent_writer: Writer<KomputerAgent>,
     pods: reflector::Store<AgentPod>,
     pod_writer: Writer<AgentPod>,
 }
@@ -27,8 +28,10 @@ fn apply<K: Watched>(writer: &mut Writer<K>, object: K, change: Change) {
 
 impl Cluster {
     fn new() -> Self {
-        let ((store, squad_writer), (pods, pod_writer)) = (reflector::store(), reflector::store());
-        Self { squads: Squads { registry: Arc::<Registry>::default(), store }, squad_writer, pods, pod_writer }
+        let ((store, squad_writer), (agents, agent_writer)) = (reflector::store(), reflector::store());
+        let (pods, pod_writer) = reflector::store();
+        let squads = Squads { registry: Arc::<Registry>::default(), store, agents };
+        Self { squads, squad_writer, agent_writer, pods, pod_writer }
     }
 
     fn squad(&mut self, name: &str, day: u8, spec: &Value, change: Change) {
@@ -62,6 +65,31 @@ impl Cluster {
         let found = self.squads.membership(&AgentId::new("team", "ada").unwrap(), &self.pods)?;
         Some((found.squad, found.stays, found.seat.map(|seat| seat.port)))
     }
+}
+
+#[test]
+fn a_squad_that_is_to_make_an_agent_has_none_that_is_anothers() {
+    let mut cluster = Cluster::new();
+    let makes = json!({ "members": [{ "name": "ada", "template": {} }] });
+    cluster.squad("crew", 1, &makes, Change::Applied);
+    assert_eq!(cluster.membership(), Some(("crew".into(), true, None)), "it is about to make it");
+    let agent = |owners: Value| -> KomputerAgent {
+        serde_json::from_value(json!({
+            "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerAgent", "spec": {},
+            "metadata": { "name": "ada", "namespace": "team", "ownerReferences": owners },
+        }))
+        .unwrap()
+    };
+    apply(&mut cluster.agent_writer, agent(json!([])), Change::Applied);
+    assert_eq!(cluster.membership(), None, "it goes its own way, and the squad says what is wrong");
+    let owner = json!([{
+        "apiVersion": "komputer.komputer.ai/v1beta1", "kind": "KomputerSquad", "name": "crew", "uid": "crew",
+        "controller": true,
+    }]);
+    apply(&mut cluster.agent_writer, agent(owner), Change::Applied);
+    assert_eq!(cluster.membership(), Some(("crew".into(), true, None)));
+    cluster.squad("other", 2, &with("ada"), Change::Applied);
+    assert_eq!(cluster.membership(), Some(("crew".into(), true, None)));
 }
 
 fn with(name: &str) -> Value {
