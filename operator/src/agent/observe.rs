@@ -156,6 +156,7 @@ impl AgentController {
             volume_can_grow: volume.as_deref().and_then(|volume| self.can_grow(volume)),
             volume,
             place: Place::default(),
+            is_outdated: None,
             replacement: Replacement::default(),
             namespace_is_prepared: self.caches.namespace_is_prepared(&namespace),
             namespace_is_going: self
@@ -218,6 +219,7 @@ impl AgentController {
 
     fn ask_for_replacement(&self, observed: &mut Observed) {
         let Some(id) = observed.id() else { return };
+        observed.is_outdated = rollout::outdated(observed);
         observed.replacement = match rollout::stage(observed) {
             Stage::Due(resolved) => {
                 let (template, most) = (template_name(&observed.agent), resolved.template.max_unavailable);

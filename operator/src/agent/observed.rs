@@ -45,6 +45,8 @@ pub struct Observed {
     pub volume_can_grow: Option<bool>,
     /// Whether a pod may be made for it, where it wants one and has none.
     pub place: Place,
+    /// Whether its pod was made before a change, where that is known.
+    pub is_outdated: Option<bool>,
     /// Whether its pod may be replaced, where it works well and was made before a change, or is new in the place of another.
     pub replacement: Replacement,
     /// Whether its namespace has the agents' service account and network policies.
@@ -140,6 +142,7 @@ impl Observed {
             volume: None,
             volume_can_grow: None,
             place: Place::default(),
+            is_outdated: None,
             replacement: Replacement::default(),
             namespace_is_prepared: true,
             namespace_is_going: false,

@@ -1,10 +1,9 @@
 //! When a pod that was made before a change of the agent or its template is replaced.
-use k8s_openapi::api::core::v1::Pod;
 use komputer_crds::v1beta1::{KomputerAgent, Rollout, Template};
 use kube::ResourceExt;
 
 use super::{
-    AgentPod, build,
+    build,
     decide::wanted,
     observed::Observed,
     pod_state::{self, PodState},
@@ -28,8 +27,15 @@ pub(crate) fn chosen(agent: &KomputerAgent, template: &Template) -> Rollout {
 }
 
 /// Whether the agent's pod was made before a change.
-pub(super) fn is_outdated(pod: &AgentPod, wanted: &Pod) -> bool {
-    pod.manifest_hash.as_ref() != wanted.annotations().get(build::MANIFEST_HASH)
+pub(super) fn is_outdated(observed: &Observed) -> bool {
+    observed.is_outdated.or_else(|| outdated(observed)) == Some(true)
+}
+
+/// Whether it was, where it has one. What its pod is made of now is not cheap to know: it is asked for once a look.
+pub(super) fn outdated(observed: &Observed) -> Option<bool> {
+    let pod = observed.pod.as_deref().filter(|pod| observed.owns(*pod))?;
+    let wanted = build::pod(&observed.agent, observed.template.as_ref()?, &observed.settings, &observed.master);
+    Some(pod.manifest_hash.as_ref() != wanted.annotations().get(build::MANIFEST_HASH))
 }
 
 /// How far an agent has come.
@@ -54,9 +60,8 @@ pub(super) fn stage(observed: &Observed) -> Stage<'_> {
         return Stage::Coming;
     }
     let is_due = |resolved: &&Resolved| {
-        let pod_of_now = build::pod(&observed.agent, resolved, &observed.settings, &observed.master);
         let free = (observed.works(), Replacement::Unasked);
-        is_outdated(pod, &pod_of_now)
+        is_outdated(observed)
             && of(&observed.agent, &resolved.template, &state, free) == Outdated::Replace
             && wanted(observed).is_some()
     };

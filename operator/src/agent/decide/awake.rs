@@ -46,18 +46,18 @@ pub(super) fn awake(observed: &Observed, resolved: &Resolved, work: &mut Work) -
         Place::Unknown => return Situation::Starting(LAST_POD.into()),
     }
     grow(observed, resolved, work);
-    let wanted = build::pod(agent, resolved, &observed.settings, &observed.master);
     let running = observed.works();
     let Some(pod) = observed.pod.as_deref() else {
         if observed.predecessor == Predecessor::Unknown {
             return Situation::Starting(UNREAD.into());
         }
         work.apply.extend(prepare(observed, resolved));
+        let wanted = build::pod(agent, resolved, &observed.settings, &observed.master);
         work.apply.push(Child::Pod(Box::new(replacing(wanted, observed.replacement))));
         work.again_at(observed.now + UNSEEN);
         return Situation::Starting(pod_state::STARTING.into());
     };
-    let outdated = rollout::is_outdated(pod, &wanted);
+    let outdated = rollout::is_outdated(observed);
     let state = pod_state::of(pod);
     let is_there = !matches!(state, PodState::Leaving(_) | PodState::Over(_));
     if is_there && observed.squad.is_some() && !running {
