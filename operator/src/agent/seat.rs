@@ -11,6 +11,9 @@ pub const SEATS: &str = "komputer.ai/seats";
 /// An agent's place in a shared pod.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct Seat {
+    /// The uid of the agent's object: another of its name does not sit there.
+    #[serde(default)]
+    pub uid: String,
     /// Its container.
     pub container: String,
     /// Where its server listens.

@@ -85,7 +85,8 @@ pub(super) fn statement(observed: &Observed, is_told: bool) -> Option<Statement>
         Some(counted) => counted.clone(),
         None => kept.map(|_| Counted::default())?,
     };
-    let AgentSummary { cursor, shares, .. } = observed.summary.clone();
+    let AgentSummary { cursor, shares, .. } = &observed.summary;
+    let (cursor, shares) = (*cursor, shares.clone());
     let wanted = Statement { agent: observed.id()?, uid: observed.uid().into(), cursor, shares, budgets, reserved };
     let is_due = kept.is_none_or(|kept| {
         is_told && *kept != wanted || kept.budgets != wanted.budgets || kept.reserved < wanted.reserved

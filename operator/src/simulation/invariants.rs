@@ -143,8 +143,7 @@ impl World {
             let mut pods = etcd.all("pods").filter(|(pod, _)| pod.1 == agent.namespace());
             let found = pods.find(|(place, pod)| {
                 let owner = &pod["metadata"]["ownerReferences"][0];
-                let sits = || inhabitants(place, pod).iter().any(|(name, _)| name == agent.name());
-                owner["uid"] == uid || owner["kind"] == "KomputerSquad" && sits()
+                owner["uid"] == uid || inhabitants(place, pod).iter().any(|(_, seat)| seat.uid == uid)
             });
             assert!(found.is_none() && !etcd.has_uid(&uid), "{agent} is forgotten and in {found:?}");
         }

@@ -42,7 +42,7 @@ pub(super) fn inhabitants(place: &Place, pod: &Value) -> Vec<(String, Seat)> {
         return seats.into_iter().collect();
     }
     let template = text(&pod["metadata"]["annotations"][crate::agent::TEMPLATE]);
-    vec![(place.2.clone(), Seat { container: "agent".into(), port: 8000, template })]
+    vec![(place.2.clone(), Seat { uid: String::new(), container: "agent".into(), port: 8000, template })]
 }
 
 impl Kubelet {

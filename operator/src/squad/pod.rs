@@ -245,7 +245,7 @@ fn works_as_it_is(pod: &AgentPod) -> bool {
 
 /// Who sits in the pod and is in the middle of a task. Whoever is suspended or deleted is meant to be stopped, and whoever
 /// cannot work as it is may be helped by the change. Nobody works in a pod that has never begun, whatever began elsewhere,
-/// or that is older than the agent: another of its name sits there.
+/// or where another of its name sits.
 fn busy(observed: &Observed, pod: &AgentPod) -> Option<String> {
     pod.status.pod_ip.as_ref()?;
     let members = observed.members.iter().filter_map(|member| member.agent.as_ref());
@@ -253,8 +253,7 @@ fn busy(observed: &Observed, pod: &AgentPod) -> Option<String> {
     let works = |agent: &&agent::Observed| {
         let Some(seat) = pod.seats.get(&agent.agent.name_any()) else { return false };
         let is_stopped = agent.agent.spec.suspend == Some(true) || agent.agent.metadata.deletion_timestamp.is_some();
-        let is_another = agent.agent.creation_timestamp() > pod.metadata.creation_timestamp;
-        agent.works() && !is_another && !is_stopped && !of_container(pod, &seat.container).cannot_work()
+        agent.works() && seat.uid == agent.uid() && !is_stopped && !of_container(pod, &seat.container).cannot_work()
     };
     all.find(works).map(|agent| agent.agent.name_any())
 }

@@ -65,7 +65,8 @@ pub(crate) fn shared_pod(
         labels.extend(own_labels.clone());
         let template = template_name(seated_agent.agent).to_owned();
         let name = seated_agent.agent.name_any();
-        seats.insert(name.clone(), Seat { container: container_name(&name, port), port, template });
+        let uid = seated_agent.agent.uid().unwrap_or_default();
+        seats.insert(name.clone(), Seat { uid, container: container_name(&name, port), port, template });
         take_in(&mut spec, own_spec, seated_agent, port, seated);
     }
     spec.init_containers.get_or_insert_default().insert(0, prepares(settings.agent_image.clone(), seated));

@@ -76,7 +76,8 @@ impl Places {
     pub(crate) async fn has_left(&self, agent: &AgentId, uid: &str, cache: &Store<AgentPod>, client: &Client) -> bool {
         let pods = self.pods_of(agent);
         let is_in = |pod: &AgentPod| {
-            pod.seats.contains_key(agent.name()) || owner(&pod.metadata).is_some_and(|owner| owner.uid == uid)
+            pod.seats.get(agent.name()).is_some_and(|seat| seat.uid == uid)
+                || owner(&pod.metadata).is_some_and(|owner| owner.uid == uid)
         };
         let cached = |pod: &String| cache.get(&ObjectRef::new(pod).within(agent.namespace()));
         let is_seen = pods.iter().filter_map(cached).any(|pod| is_in(&pod));

@@ -15,7 +15,7 @@ fn member() -> Observed {
 /// The same in the squad's pod, where its container is ready.
 fn seated() -> Observed {
     let mut observed = member();
-    let seat = |port| Seat { container: "ada".into(), port, template: "default".into() };
+    let seat = |port| Seat { uid: "u1".into(), container: "ada".into(), port, template: "default".into() };
     let mut pod = AgentPod::default();
     pod.metadata.name = Some("crew-squad".into());
     pod.metadata.uid = Some("p9".into());
