@@ -53,7 +53,7 @@ fn depart(kept: Departed, standing: &Standing, span: Span) -> Departed {
     let mut departed = Departed {
         start: span.start,
         cost: kept.since(span.start),
-        agents: kept.agents.into_iter().filter(|uid| standing.gone.contains(uid)).collect(),
+        agents: kept.agents.into_iter().filter(|uid| standing.known.contains(uid)).collect(),
     };
     let room = DEPARTING.saturating_sub(departed.agents.len());
     let new = standing.leaving.iter().filter(|leaving| !departed.agents.contains(&leaving.uid)).take(room);

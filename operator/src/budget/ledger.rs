@@ -56,8 +56,8 @@ pub struct Standing {
     pub selected: usize,
     /// Those that are gone, whose share changes no more and is not counted as departed yet.
     pub leaving: Vec<Leaving>,
-    /// The uids of all that are gone and not forgotten yet.
-    pub gone: BTreeSet<String>,
+    /// The uids of those that are there, as far as caches show, and of those that are gone and not forgotten yet.
+    pub known: BTreeSet<String>,
 }
 
 /// An agent that is gone.

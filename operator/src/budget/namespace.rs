@@ -234,7 +234,7 @@ impl Namespace {
             reserved: book.reserved(),
             selected: self.agents.values().filter(|known| book.terms.selects(&known.labels)).count(),
             leaving,
-            gone: self.gone.keys().cloned().collect(),
+            known: self.agents.values().map(|known| &known.uid).chain(self.gone.keys()).cloned().collect(),
         })
     }
 }

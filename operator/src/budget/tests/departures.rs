@@ -112,6 +112,20 @@ fn a_crash_at_any_moment_counts_nothing_twice() {
 }
 
 #[test]
+fn one_that_an_old_cache_shows_still_is_not_struck_off() {
+    let (mut team, mut total) = spending();
+    delete(&mut team, "ada");
+    settle(&mut team, "ada");
+    let plan = decide(&team.observed(&total));
+    write(&mut team, &mut total, plan);
+
+    let (mut next, _) = spending();
+    next.apply(&total);
+    let status = decide(&next.observed(&total)).status.unwrap_or_else(|| total.status.clone().unwrap());
+    assert_eq!(status.departing, ["ada-uid"], "it would be counted again once its cache shows that it is gone");
+}
+
+#[test]
 fn nothing_is_counted_or_given_before_it_is_known_who_is_gone() {
     let (mut team, mut total) = spending();
     delete(&mut team, "ada");
