@@ -78,11 +78,14 @@ impl Access {
         Self { streams, agents, accounts, master, known: HashMap::new() }
     }
 
-    /// Acts on notices until they end. After what fails a sweep follows soon: an agent without its user is shut out.
-    ///
-    /// Before any, it is read which agents are to be counted that are gone: their streams stay until then.
-    pub async fn run(mut self, mut notices: mpsc::UnboundedReceiver<Notice>) {
+    /// Takes over from whoever led before, for as long as it takes: see [`Accounts::begin`]. Which agents are to be counted
+    /// that are gone has to be known before anything is removed.
+    pub async fn begin(&self) {
         self.accounts.begin(&self.agents).await;
+    }
+
+    /// Acts on notices until they end. After what fails a sweep follows soon: an agent without its user is shut out.
+    pub async fn run(mut self, mut notices: mpsc::UnboundedReceiver<Notice>) {
         let mut delays = retry_policy().build();
         let mut sweep = Instant::now();
         let mut news = Vec::new();

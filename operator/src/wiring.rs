@@ -164,8 +164,7 @@ async fn lead(
         answered: Answered::default(),
     };
     let asked = watches.declarations.clone();
-    let bells = Bells::listen(&arguments.redis_address, &installation.redis);
-    tokio::spawn(pass_on(bells, rings, watches.notices.clone()));
+    let listen = || Bells::listen(&arguments.redis_address, &installation.redis);
     let recorder = Recorder::start(leader.clone(), &arguments.identity, metrics.clone());
     let migration = Migration::new(leader.clone(), recorder.clone());
     let agent_client = AgentClient::new(Lessons::new(leader.clone()))?;
@@ -181,7 +180,7 @@ async fn lead(
             (schedule_controller, squad_controller, budget_controller, office_controller),
             hands.clone(),
         ),
-        access.run(watches.noticed),
+        work_with_redis(access, listen, rings, watches.notices.clone(), watches.noticed),
         departures.run(),
         inbox.run(heard, watches.agent_queue.clone(), watches.task_queue.clone(), |manager| {
             asked.wake_offices(manager.namespace(), manager.name());
@@ -190,6 +189,18 @@ async fn lead(
         controller::run(task_controller, hands, watches.caches.tasks, watches.task_queue),
     );
     Ok(())
+}
+
+/// Takes over from whoever led before, which ends all other connections, and only then listens.
+async fn work_with_redis(
+    access: Access,
+    listen: impl FnOnce() -> mpsc::Receiver<Ring>,
+    rings: mpsc::Sender<Ring>,
+    notices: mpsc::UnboundedSender<Notice>,
+    noticed: mpsc::UnboundedReceiver<Notice>,
+) {
+    access.begin().await;
+    tokio::join!(access.run(noticed), pass_on(listen(), rings, notices));
 }
 
 /// Rings go to the inbox; one after a reconnect also says that Redis may have lost its users.

@@ -19,6 +19,7 @@ use komputer_operator::{
 };
 use komputer_tests::redis::{Memory, Redis};
 use kube::runtime::{reflector, watcher::Event};
+use redis::cmd;
 use tokio::sync::mpsc;
 
 const OPERATOR: &str = "komputer-operator";
@@ -67,6 +68,7 @@ async fn an_agents_user_is_back_soon_after_redis_has_lost_it() {
     let (notices, noticed) = mpsc::unbounded_channel();
     let accounts = accounts(&redis);
     let access = Access::new(redis.streams(OPERATOR).unwrap(), agents, accounts.clone(), master);
+    access.begin().await;
     tokio::spawn(access.run(noticed));
 
     let ada = AgentId::new("team-a", "ada").unwrap();
@@ -128,11 +130,9 @@ async fn what_an_agent_has_cost_is_kept_until_it_is_gone_and_forgotten_with_all_
         writer.apply_watcher_event(&event);
     }
     let accounts = accounts(&redis);
-    let (_notices, noticed) = mpsc::unbounded_channel();
     assert!(accounts.ledger().is_reading());
-    let access = Access::new(streams.clone(), agents, accounts.clone(), MasterKey::new([7; 64]));
-    tokio::spawn(access.run(noticed));
-    wait_for("statements to be read", async || !accounts.ledger().is_reading()).await;
+    accounts.begin(&agents).await;
+    assert!(!accounts.ledger().is_reading());
     assert_eq!(accounts.ledger().predecessor(&ada, "u3"), Predecessor::Leaving);
     assert_eq!(streams.last(&ada).await.unwrap(), Some(Cursor::at(1)), "what it said is still to be read");
 
@@ -141,6 +141,23 @@ async fn what_an_agent_has_cost_is_kept_until_it_is_gone_and_forgotten_with_all_
     assert_eq!(streams.last(&ada).await.unwrap(), Some(Cursor::at(1)), "another of that name goes on with it");
     streams.forget(&ada, &["u1".to_owned()], true).await.unwrap();
     assert_eq!(streams.last(&ada).await.unwrap(), None);
+}
+
+/// What a leader has said that another has taken over from, and Redis has not heard yet, would undo what that one does.
+#[tokio::test]
+async fn nothing_arrives_any_more_from_whoever_led_before() {
+    let redis = Redis::start(&bootstrap::users(OPERATOR, API), Memory::Lost).unwrap();
+    redis.ready(OPERATOR).await.unwrap();
+    let (deposed, api) = (redis.streams(OPERATOR).unwrap(), redis.streams(API).unwrap());
+    deposed.write(&statement("ada", "u1")).await.unwrap();
+    api.last(&AgentId::new("team-a", "ada").unwrap()).await.unwrap();
+    let (agents, _writer) = reflector::store();
+    accounts(&redis).begin(&agents).await;
+    assert!(deposed.write(&statement("bob", "u2")).await.is_err());
+    let next = redis.streams(OPERATOR).unwrap();
+    assert_eq!(next.all().await.unwrap(), [statement("ada", "u1")]);
+    let clients: String = cmd("CLIENT").arg("LIST").query_async(&mut next.connection()).await.unwrap();
+    assert!(clients.contains("user=komputer-api"), "others are not cut off: {clients}");
 }
 
 async fn wait_for<F: Future<Output = bool>>(what: &str, happened: impl Fn() -> F) {

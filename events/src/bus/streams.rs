@@ -89,6 +89,17 @@ impl Streams {
         &self.address
     }
 
+    /// Ends all other connections of this user: what was sent over them and not read yet by Redis never is.
+    ///
+    /// # Errors
+    /// [`BusError::Redis`].
+    pub async fn end_others(&self) -> Result<(), BusError> {
+        let mut kill = redis::cmd("CLIENT");
+        kill.arg("KILL").arg("USER").arg(&self.credentials.username).arg("SKIPME").arg("yes");
+        let done = kill.query_async::<()>(&mut self.connection()).await;
+        done.map_err(|source| self.failed("end the connections of whoever led before", source))
+    }
+
     /// The id of the newest event, or nothing where there is none.
     ///
     /// # Errors

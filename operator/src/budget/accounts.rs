@@ -60,13 +60,19 @@ impl Accounts {
         Ok(())
     }
 
-    /// Reads what agents have cost, for as long as it takes. Nobody gets anything before that has been done once.
-    pub(crate) async fn begin(&self, agents: &Store<KomputerAgent>) {
+    /// Takes over from whoever led before, and reads what agents have cost, for as long as it takes. Nobody gets anything
+    /// before that has been done once.
+    pub async fn begin(&self, agents: &Store<KomputerAgent>) {
         let mut delays = retry_policy().build();
-        while let Err(error) = self.read(agents).await {
+        while let Err(error) = self.take_over(agents).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "could not read what agents have cost");
             tokio::time::sleep(delays.next().unwrap_or_default()).await;
         }
+    }
+
+    async fn take_over(&self, agents: &Store<KomputerAgent>) -> Result<(), BusError> {
+        self.statements.take_over().await?;
+        self.read(agents).await
     }
 
     /// Reads it again: Redis may have lost some.

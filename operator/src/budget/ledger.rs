@@ -138,8 +138,9 @@ impl Ledger {
         let Some(place) = state.namespaces.get_mut(id.namespace()) else { return Funds::default() };
         let no_more = claim.work.filter(|_| is_reading).map(|work| Work { goes_on: false, ..work.clone() });
         let (mut funds, others_may_have_more) = place.ask(Claim { work: no_more.as_ref().or(claim.work), ..claim });
-        if let Some(work) = no_more.filter(|_| funds.counted.is_some()) {
-            funds = Funds { grant: work.recorded, shortage: None, is_reading, ..funds };
+        if is_reading && funds.counted.is_some() {
+            let grant = no_more.and_then(|work| work.recorded);
+            funds = Funds { grant, shortage: None, is_reading, ..funds };
         }
         if others_may_have_more {
             self.wake(id.namespace(), place.waiting().filter(|name| *name != id.name()));

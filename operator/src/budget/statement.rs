@@ -31,6 +31,8 @@ pub struct Statement {
 
 /// Where statements are kept.
 pub trait Statements: Send + Sync {
+    /// Has nothing arrive any more that is on its way from whoever led before.
+    fn take_over(&self) -> BoxFuture<'_, Result<(), BusError>>;
     /// All there are.
     fn all(&self) -> BoxFuture<'_, Result<Vec<Statement>, BusError>>;
     /// Keeps one in the place of the agent's last.
@@ -50,6 +52,10 @@ pub(crate) fn statements_key(shard: u16) -> String {
 }
 
 impl Statements for Streams {
+    fn take_over(&self) -> BoxFuture<'_, Result<(), BusError>> {
+        self.end_others().boxed()
+    }
+
     fn all(&self) -> BoxFuture<'_, Result<Vec<Statement>, BusError>> {
         let of_shard = async |shard| self.connection().hvals::<_, Vec<String>>(statements_key(shard)).await;
         async move {

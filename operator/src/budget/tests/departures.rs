@@ -3,7 +3,11 @@ use komputer_crds::v1beta1::KomputerBudgetStatus;
 use komputer_events::{AgentId, Cursor};
 
 use super::*;
-use crate::{budget::decide, plan::Plan};
+use crate::{
+    budget::{Ledger, decide},
+    plan::Plan,
+    watch::Change,
+};
 
 /// A budget, and two agents that have cost 0.25 and 0.5, and may cost more.
 fn spending() -> (Team, KomputerBudget) {
@@ -135,6 +139,23 @@ fn nothing_is_counted_or_given_before_it_is_known_who_is_gone() {
     let next = Team::new(std::slice::from_ref(&total), &[]);
     let unread = Observed { is_reading: true, ..next.observed(&total) };
     assert_eq!(decide(&unread), Plan::nothing(), "who is not known to be gone must not be struck off");
+}
+
+/// Its statement may be kept: one written anew before that is known would be written by whoever leads no more.
+#[test]
+fn nothing_is_known_of_statements_before_they_are_read_also_of_agents_without_work() {
+    let (agents, tasks, budgets) = Default::default();
+    let ledger = Ledger::new(agents, tasks, budgets, Arc::default());
+    let (ada, total) = (agent("ada"), budget("total", &json!({ "limitUSD": "1", "period": "Total" })));
+    ledger.lead();
+    ledger.budget_changed(&total, Change::Applied);
+    ledger.agent_changed(&ada, Change::Applied);
+    let (id, summary, now) =
+        (AgentId::new("team", "ada").unwrap(), AgentSummary::default(), at("2026-03-10T12:00:00Z"));
+    let ask = || ledger.ask(&id, Claim { agent: &ada, summary: &summary, work: None, now });
+    assert!(ask().counted.is_some() && ask().is_reading);
+    ledger.has_read(Vec::new(), |_| true);
+    assert!(ask().counted.is_some() && !ask().is_reading);
 }
 
 #[test]
