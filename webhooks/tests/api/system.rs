@@ -89,6 +89,7 @@ impl System {
         let arguments = ["apply", "--server-side", "-f", "-"];
         let ended = self.cluster.try_kubectl(&arguments, &self.definitions()).unwrap();
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        self.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], "");
     }
 
     /// Applies the webhook configuration, as users do but for the address of the webhooks.
