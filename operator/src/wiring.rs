@@ -54,7 +54,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (leave, leaving) = watch::channel(false);
     let election = tokio::spawn(elector.run(until(leaving)));
     let leader = fence::client(config, leads.clone()).context("could not set up a client for a leader's work")?;
-    let renewals = Renewals::new(leader.clone(), leads.clone())?;
+    let renewals = Renewals::new(leader.clone(), leads.clone(), &registry)?;
     let work = Box::pin(lead(&arguments, client, leader, leads.clone(), renewals.clone(), &health, &registry));
     let outcome = end(work, endpoints, until(stopped), lost(leads)).await;
     renewals.finish().await;

@@ -7,9 +7,14 @@ use std::{
 
 use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
+use komputer_telemetry::Registry;
 use kube::{
     Api, Client,
     api::{Patch, PatchParams},
+};
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
 };
 use serde_json::json;
 use tokio_util::task::TaskTracker;
@@ -49,9 +54,16 @@ pub struct Renewals {
     client: Client,
     http: reqwest::Client,
     leading: Leadership,
+    refreshes: Family<Refresh, Counter>,
     turns: Arc<Mutex<HashMap<SecretKey, Arc<tokio::sync::Mutex<Turn>>>>>,
     /// What must not be dropped with who waits for it: the endpoint may take the old token only once.
     running: TaskTracker,
+}
+
+/// How an endpoint has answered: `ok`, `away` or `refused`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refresh {
+    result: &'static str,
 }
 
 /// Held by who looks at a login, and what is remembered of it.
@@ -77,9 +89,11 @@ struct Given {
 impl Renewals {
     /// # Errors
     /// The TLS library cannot be set up.
-    pub fn new(client: Client, leading: Leadership) -> Result<Self, reqwest::Error> {
+    pub fn new(client: Client, leading: Leadership, registry: &Registry) -> Result<Self, reqwest::Error> {
         let (turns, running) = Default::default();
-        Ok(Self { client, http: endpoint::client()?, leading, turns, running })
+        let help = "Requests to token endpoints, by their answers";
+        let refreshes = registry.register("token_refreshes", help, Family::default());
+        Ok(Self { client, http: endpoint::client()?, leading, refreshes, turns, running })
     }
 
     /// What opens the server, refreshed at `url` where that is due.
@@ -173,7 +187,14 @@ impl Renewals {
         };
         let registration = Registration { id: of("client_id"), secret: of("client_secret") };
         let token = document.refresh_token().unwrap_or_default();
-        match endpoint::refresh(&self.http, url, token, &registration).await {
+        let answer = endpoint::refresh(&self.http, url, token, &registration).await;
+        let result = match &answer {
+            Ok(_) => "ok",
+            Err(Failure::Away(_)) => "away",
+            Err(Failure::Refused(_)) => "refused",
+        };
+        self.refreshes.get_or_create(&Refresh { result }).inc();
+        match answer {
             Ok(answer) => Ok(document.renewed(answer, clock::now())),
             Err(Failure::Away(words)) => Err(words),
             Err(Failure::Refused(words)) => {

@@ -113,7 +113,7 @@ impl World {
     }
 
     fn renewals(&self, kept: &Kept) -> Renewals {
-        Renewals::new(kept.client(), Leadership::new(self.lead.subscribe())).unwrap()
+        Renewals::new(kept.client(), Leadership::new(self.lead.subscribe()), &Registry::new("test")).unwrap()
     }
 
     fn url(&self, query: &str) -> String {
@@ -224,6 +224,8 @@ async fn a_refusal_is_said_and_not_asked_for_again_until_somebody_logs_in() {
     let current = renewals.current(&key(), Some(&url)).await.unwrap();
     assert_eq!(current.token.reveal(), "d-access-1");
     assert!(current.until.unwrap() <= clock::now() + SHORTEST);
+    let counted = |result| renewals.refreshes.get_or_create(&Refresh { result }).get();
+    assert_eq!(["ok", "refused", "away"].map(counted), [2, 2, 0]);
 }
 
 #[tokio::test]
