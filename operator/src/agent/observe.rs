@@ -84,6 +84,7 @@ impl Controller for AgentController {
             self.places.may_be_in(&id, shared_pod_name(&membership.squad));
         }
         if let Some(request) = request(&observed) {
+            observed.making = Some(Arc::new(self.places.makes_own(&id)));
             observed.place = self.places.ask(&id, request);
         } else {
             self.places.leave(&id);
@@ -156,6 +157,7 @@ impl AgentController {
             volume_can_grow: volume.as_deref().and_then(|volume| self.can_grow(volume)),
             volume,
             place: Place::default(),
+            making: None,
             is_outdated: None,
             replacement: Replacement::default(),
             namespace_is_prepared: self.caches.namespace_is_prepared(&namespace),

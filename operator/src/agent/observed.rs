@@ -7,7 +7,7 @@ use komputer_events::AgentId;
 use kube::{Resource, ResourceExt};
 
 use super::{
-    AgentPod, AgentVolume, Membership, Seat, knowledge::Knowledge, places::Place, template::Resolved,
+    AgentPod, AgentVolume, Making, Membership, Seat, knowledge::Knowledge, places::Place, template::Resolved,
     waves::Replacement,
 };
 use crate::{
@@ -45,6 +45,8 @@ pub struct Observed {
     pub volume_can_grow: Option<bool>,
     /// Whether a pod may be made for it, where it wants one and has none.
     pub place: Place,
+    /// Kept until what is decided is done: its own pod may be made until then.
+    pub making: Option<Arc<Making>>,
     /// Whether its pod was made before a change, where that is known.
     pub is_outdated: Option<bool>,
     /// Whether its pod may be replaced, where it works well and was made before a change, or is new in the place of another.
@@ -142,6 +144,7 @@ impl Observed {
             volume: None,
             volume_can_grow: None,
             place: Place::default(),
+            making: None,
             is_outdated: None,
             replacement: Replacement::default(),
             namespace_is_prepared: true,

@@ -36,6 +36,8 @@ pub struct Places {
     shared: Mutex<HashMap<AgentId, BTreeSet<String>>>,
     /// Pods of squads that may be being made.
     making: Arc<making::Pods>,
+    /// Pods of their own that agents' controller may be making.
+    making_own: Arc<making::Pods>,
     agents: Queue<KomputerAgent>,
     doubts: mpsc::UnboundedSender<Doubt>,
 }
@@ -45,8 +47,9 @@ impl Places {
     /// given; `agents` takes those that are to be looked at because a place is theirs, or they come nearer to one.
     pub fn new(limit: Option<NonZeroU32>, agents: Queue<KomputerAgent>) -> (Self, Doubts) {
         let (doubts, doubted) = mpsc::unbounded_channel();
-        let (line, shared, making) = (Mutex::new(Line::new(limit)), Mutex::default(), Arc::default());
-        (Self { line, shared, making, agents, doubts }, Doubts(doubted))
+        let (line, shared) = (Mutex::new(Line::new(limit)), Mutex::default());
+        let (making, making_own) = Default::default();
+        (Self { line, shared, making, making_own, agents, doubts }, Doubts(doubted))
     }
 
     /// Asks for a place for an agent that wants a pod and has none. Where it is given, the pod may be made at once.
@@ -65,6 +68,11 @@ impl Places {
     /// The pod of a squad is decided about, and may be made, until this is dropped: its members ask for places meanwhile.
     pub fn makes(&self, namespace: &str, pod: &str) -> Making {
         self.making.begin(namespace, pod)
+    }
+
+    /// The agent's own pod is decided about, and may be made, until this is dropped: it may be deleted meanwhile.
+    pub fn makes_own(&self, id: &AgentId) -> Making {
+        self.making_own.begin(id.namespace(), id.name())
     }
 
     /// Where to look for the agent.

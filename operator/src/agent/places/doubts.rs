@@ -81,7 +81,7 @@ impl Places {
         };
         let cached = |pod: &String| cache.get(&ObjectRef::new(pod).within(agent.namespace()));
         let is_seen = pods.iter().filter_map(cached).any(|pod| is_in(&pod));
-        let is_made = || self.is_being_made(agent);
+        let is_made = || self.is_being_made(agent) || self.making_own.contains(agent.namespace(), agent.name());
         !is_made() && !is_seen && is_none(client, agent, &pods, is_in).await && !is_made()
     }
 
@@ -122,5 +122,37 @@ impl Places {
                 None => return Ok(taken),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response, StatusCode};
+    use kube::{client::Body, runtime::reflector};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nobody_has_left_whose_pod_may_be_on_its_way() {
+        let nothing = |_: Request<Body>| async {
+            let status = r#"{"status":"Failure","reason":"NotFound","message":"none","code":404}"#;
+            let mut response = Response::new(http_body_util::Full::from(status.as_bytes()));
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            Ok::<_, Infallible>(response)
+        };
+        let client = Client::new(tower::service_fn(nothing), "default");
+        let (places, _doubts) = Places::new(None, crate::queue::Queue::default());
+        let (cache, _writer) = reflector::store::<AgentPod>();
+        let (ada, bob) = (AgentId::new("team", "ada").unwrap(), AgentId::new("team", "bob").unwrap());
+        let has_left = async |agent| places.has_left(agent, "u1", &cache, &client).await;
+        let own = places.makes_own(&ada);
+        assert!(!has_left(&ada).await && has_left(&bob).await);
+        drop(own);
+        assert!(has_left(&ada).await);
+        places.may_be_in(&ada, "crew-squad".into());
+        let _shared = places.makes("team", "crew-squad");
+        assert!(!has_left(&ada).await && has_left(&bob).await);
     }
 }

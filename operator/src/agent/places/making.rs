@@ -1,4 +1,4 @@
-//! Pods of squads that may be being made. A member's own controller knows nothing of the request that is on its way.
+//! Pods that may be being made. Who did not ask for one knows nothing of the request that is on its way.
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
