@@ -159,12 +159,12 @@ pub(crate) async fn look<C: Controller>(
     context.remember(&reference, |memory| {
         memory.written = if plan.status.is_some() { Some(now) } else { memory.written };
         memory.version = done.status.or(memory.version);
-        memory.unseen.add(done.writes, now);
+        memory.unseen.add(done.writes, clock::now());
     });
     let namespace = object.namespace().unwrap_or_default();
     for errand in &plan.errands {
         let (answer, write) = context.hands.run_errand(&namespace, errand).await?;
-        context.remember(&reference, |memory| memory.unseen.add(write, now)); // also where it cannot be told
+        context.remember(&reference, |memory| memory.unseen.add(write, clock::now())); // also where it cannot be told
         context.hands.call(&namespace, &answer).await?;
         context.controller.answered(&reference, &errand.id);
     }
@@ -173,7 +173,7 @@ pub(crate) async fn look<C: Controller>(
         None => None,
     };
     context.remember(&reference, |memory| {
-        memory.unseen.add(last, now);
+        memory.unseen.add(last, clock::now());
         memory.failures = 0;
     });
     Ok(plan.again.map(|again| again.min(HEARTBEAT)))

@@ -69,7 +69,7 @@ pub struct Unseen {
 }
 
 impl Unseen {
-    /// These were written.
+    /// These were written: `now` is when that was answered, which may be long after it was decided.
     pub fn add(&mut self, writes: impl IntoIterator<Item = Write>, now: Timestamp) {
         for write in writes {
             self.writes.push(write);
