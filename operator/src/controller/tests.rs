@@ -53,12 +53,18 @@ impl Controller for Decider {
     }
 }
 
+/// How long the apiserver takes to make a task.
+const SLOW: Duration = Duration::from_secs(20);
+
 /// An apiserver that takes everything, and what was written to it.
 fn apiserver() -> (Client, Written) {
     let written = Arc::new(Mutex::new(Vec::new()));
     let log = written.clone();
     let answer = move |request: Request<Body>| {
         log.lock().unwrap().push(request.uri().path().to_owned());
+        if request.uri().path().ends_with("/komputertasks") {
+            clock::set(clock::now() + SLOW);
+        }
         let body = json!({ "metadata": { "name": "any", "resourceVersion": "2" } }).to_string();
         std::future::ready(Ok::<_, Infallible>(Response::new(Body::from(body.into_bytes()))))
     };
@@ -143,6 +149,18 @@ async fn a_task_is_made_only_of_what_is_as_it_was_seen() {
     let (context, written, _until) = controller();
     look(of("1", start), &context).await.unwrap();
     assert_eq!(*written.lock().unwrap(), [tasks], "a new one costs no request more");
+}
+
+#[tokio::test]
+async fn what_was_written_is_awaited_from_its_answer_on() {
+    let (context, written, _until) = controller();
+    clock::set(Timestamp::from_str("2026-01-01T00:00:00Z").unwrap());
+    let mut asks = KomputerAgent::clone(&agent("asks"));
+    asks.metadata.creation_timestamp = Some(Time(clock::now()));
+    look(Arc::new(asks.clone()), &context).await.unwrap();
+    clock::set(clock::now() + Duration::from_secs(29));
+    assert_eq!(look(Arc::new(asks), &context).await.unwrap(), Some(CATCH_UP), "the cache may not show it yet");
+    assert_eq!(written.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
