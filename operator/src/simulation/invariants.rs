@@ -5,7 +5,13 @@ use jiff::SignedDuration;
 use komputer_events::Money;
 use serde_json::Value;
 
-use super::{World, agents::CALL, apiserver::Apiserver, kubelet::inhabitants, users::BUDGET};
+use super::{
+    World,
+    agents::CALL,
+    apiserver::Apiserver,
+    kubelet::{inhabitants, pod_of},
+    users::BUDGET,
+};
 
 /// Names that agents have in a namespace: each may pass a budget by its last call.
 const AGENTS: u64 = 6;
@@ -140,11 +146,7 @@ impl World {
         let forgotten = std::mem::take(&mut self.redis.0.lock().unwrap().forgotten);
         let etcd = self.network.apiserver.lock().unwrap();
         for (agent, uid) in forgotten {
-            let mut pods = etcd.all("pods").filter(|(pod, _)| pod.1 == agent.namespace());
-            let found = pods.find(|(place, pod)| {
-                let owner = &pod["metadata"]["ownerReferences"][0];
-                owner["uid"] == uid || inhabitants(place, pod).iter().any(|(_, seat)| seat.uid == uid)
-            });
+            let found = pod_of(&etcd, &uid);
             assert!(found.is_none() && !etcd.has_uid(&uid), "{agent} is forgotten and in {found:?}");
         }
     }

@@ -34,6 +34,14 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
+/// The pod that the agent of that uid is in.
+pub(super) fn pod_of<'a>(etcd: &'a Apiserver, uid: &str) -> Option<(&'a Place, &'a Value)> {
+    etcd.all("pods").find(|(place, pod)| {
+        let owner = &pod["metadata"]["ownerReferences"][0];
+        owner["uid"] == *uid || inhabitants(place, pod).iter().any(|(_, seat)| seat.uid == *uid)
+    })
+}
+
 /// Who is in a pod: by name, with the container and the port.
 pub(super) fn inhabitants(place: &Place, pod: &Value) -> Vec<(String, Seat)> {
     let seats = pod["metadata"]["annotations"][crate::agent::SEATS].as_str();

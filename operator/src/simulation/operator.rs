@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     desk::{Desk, Key, Looks},
+    kubelet::pod_of,
     network::Network,
     streams::Redis,
 };
@@ -241,9 +242,10 @@ impl Operator {
         }
     }
 
-    /// Whether agents are gone and not forgotten yet.
+    /// Whether agents are gone and not forgotten yet. Those that a squad's pod has wait until it is replaced.
     pub(super) fn has_gone(&self) -> bool {
-        self.accounts.ledger().has_gone()
+        let etcd = self.network.etcd();
+        self.accounts.ledger().gone_uids().iter().any(|uid| pod_of(&etcd, uid).is_none())
     }
 
     pub(super) fn is_busy(&self) -> bool {

@@ -102,6 +102,12 @@ impl Ledger {
         self.lock().namespaces.values().any(|place| !place.gone.is_empty())
     }
 
+    /// The uids of agents that are gone and not forgotten yet.
+    #[cfg(test)]
+    pub(crate) fn gone_uids(&self) -> Vec<String> {
+        self.lock().namespaces.values().flat_map(|place| place.gone.keys().cloned()).collect()
+    }
+
     /// Whether another agent of that name is gone and not forgotten yet.
     pub fn has_predecessor(&self, id: &AgentId, uid: &str) -> bool {
         let state = self.lock();
