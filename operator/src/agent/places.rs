@@ -36,7 +36,7 @@ pub struct Places {
     shared: Mutex<HashMap<AgentId, BTreeSet<String>>>,
     /// Pods of squads that may be being made.
     making: Arc<making::Pods>,
-    /// Pods of their own that agents' controller may be making.
+    /// Pods of their own that agents' controller may be making: apart, because it is there that an agent gives up its place.
     making_own: Arc<making::Pods>,
     agents: Queue<KomputerAgent>,
     doubts: mpsc::UnboundedSender<Doubt>,

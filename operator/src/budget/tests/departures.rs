@@ -59,6 +59,14 @@ fn write(team: &mut Team, budget: &mut KomputerBudget, plan: Plan<KomputerBudget
     team.apply(budget);
 }
 
+/// Its object goes, all that it said is read, and the budget takes over what it has cost.
+fn departs(team: &mut Team, total: &mut KomputerBudget, name: &str) {
+    delete(team, name);
+    settle(team, name);
+    let plan = decide(&team.observed(total));
+    write(team, total, plan);
+}
+
 #[test]
 fn what_an_agent_has_cost_is_counted_for_good_once_all_it_said_is_read() {
     let (mut team, mut total) = spending();
@@ -118,10 +126,7 @@ fn a_crash_at_any_moment_counts_nothing_twice() {
 #[test]
 fn one_that_an_old_cache_shows_still_is_not_struck_off() {
     let (mut team, mut total) = spending();
-    delete(&mut team, "ada");
-    settle(&mut team, "ada");
-    let plan = decide(&team.observed(&total));
-    write(&mut team, &mut total, plan);
+    departs(&mut team, &mut total, "ada");
 
     let (mut next, _) = spending();
     next.apply(&total);
@@ -132,10 +137,7 @@ fn one_that_an_old_cache_shows_still_is_not_struck_off() {
 #[test]
 fn nothing_is_counted_or_given_before_it_is_known_who_is_gone() {
     let (mut team, mut total) = spending();
-    delete(&mut team, "ada");
-    settle(&mut team, "ada");
-    let plan = decide(&team.observed(&total));
-    write(&mut team, &mut total, plan);
+    departs(&mut team, &mut total, "ada");
     let next = Team::new(std::slice::from_ref(&total), &[]);
     let unread = Observed { is_reading: true, ..next.observed(&total) };
     assert_eq!(decide(&unread), Plan::nothing(), "who is not known to be gone must not be struck off");
